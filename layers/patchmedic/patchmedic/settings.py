@@ -1,0 +1,104 @@
+"""The functions' environment, typed, in one place.
+
+``read_settings(os.environ)`` is called in a handler, never at import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from patchmedic.errors import SettingsError
+from patchmedic.model import LANGUAGES, Mode, Risk
+from patchmedic.policy import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the stack's parameters say, as the template hands it to every function."""
+
+    prefix: str
+    table_name: str
+    mode: Mode
+    risk_ceiling: Risk
+    opt_in_key: str
+    opt_in_value: str
+    language: Literal["en", "ja"]
+    kill_switch_parameter: str
+    verify_operation: Literal["Scan", "InstallNoReboot"]
+    limits: Limits
+    ping_interval_minutes: int
+    ping_missed_max: int
+    people_topic_arn: str
+    pager_topic_arn: str
+    pager_enabled: bool
+    event_bus_name: str
+    queue_urls: Mapping[str, str]
+    """Queue name (signals, diagnose, remediate, notify, rejected) -> URL; empty when the function
+    has no business with it.  ``rejected`` is the signals queue's dead-letter queue."""
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Read and check the environment; ``SettingsError`` names every variable that is wrong."""
+    problems: list[str] = []
+
+    def text(name: str, default: str | None = None) -> str:
+        value = environ.get(name, default if default is not None else "")
+        if not value and default is None:
+            problems.append(f"{name} is missing")
+        return value
+
+    def one_of(name: str, allowed: tuple[str, ...], default: str) -> str:
+        value = environ.get(name, default)
+        if value not in allowed:
+            problems.append(f"{name} is not one of {', '.join(allowed)}")
+            return default
+        return value
+
+    def number(name: str, default: int) -> int:
+        value = environ.get(name, str(default))
+        if not value.isdecimal():
+            problems.append(f"{name} is not a whole number")
+            return default
+        return int(value)
+
+    base = Limits()
+    settings = Settings(
+        prefix=text("PREFIX"),
+        table_name=text("TABLE_NAME"),
+        mode=Mode(one_of("MODE", tuple(m.value for m in Mode), Mode.OBSERVE.value)),
+        risk_ceiling=Risk(one_of("RISK_CEILING", tuple(r.value for r in Risk), Risk.NONE.value)),
+        opt_in_key=text("OPT_IN_TAG_KEY"),
+        opt_in_value=text("OPT_IN_TAG_VALUE"),
+        language=cast(Literal["en", "ja"], one_of("LANGUAGE_CODE", LANGUAGES, "en")),
+        kill_switch_parameter=text("KILL_SWITCH_PARAMETER", ""),
+        verify_operation=cast(
+            Literal["Scan", "InstallNoReboot"],
+            one_of("VERIFY_OPERATION", ("Scan", "InstallNoReboot"), "Scan"),
+        ),
+        limits=Limits(
+            attempts_per_node_and_cause_max=number(
+                "ATTEMPTS_MAX", base.attempts_per_node_and_cause_max
+            ),
+            cooldown_hours=number("COOLDOWN_HOURS", base.cooldown_hours),
+            retry_wait_seconds=number("RETRY_WAIT_SECONDS", base.retry_wait_seconds),
+            defer_wait_seconds=min(
+                base.defer_wait_seconds, max(1, number("RETRY_WAIT_SECONDS", 60))
+            ),
+            proposal_hours=number("PROPOSAL_HOURS", base.proposal_hours),
+        ),
+        ping_interval_minutes=number("PING_INTERVAL_MINUTES", 5),
+        ping_missed_max=number("PING_MISSED_MAX", 2),
+        people_topic_arn=text("PEOPLE_TOPIC_ARN", ""),
+        pager_topic_arn=text("PAGER_TOPIC_ARN", ""),
+        pager_enabled=one_of("PAGER_ENABLED", ("true", "false"), "false") == "true",
+        event_bus_name=text("EVENT_BUS_NAME", "default"),
+        queue_urls={
+            name: environ.get(f"{name.upper()}_QUEUE_URL", "")
+            for name in ("signals", "diagnose", "remediate", "notify", "rejected")
+        },
+    )
+    if problems:
+        raise SettingsError("the function's environment is wrong: " + "; ".join(problems))
+    return settings
