@@ -1,0 +1,194 @@
+"""Proof that every match of a pattern contains a given text.
+
+The classifier finds the line of a match by looking for a literal first; a literal that a match
+need not contain would lose lines in silence.  This module reads the part of RE2's syntax that the
+catalogue uses and answers one question.  Anything that it cannot read is an error, never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+_CLASS_ESCAPES: Final = frozenset("dDsSwWpPbBAz")
+_CONTROL: Final = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "a": "\a"}
+_GAP: Final = None
+WAYS_MAX: Final = 4_096
+
+
+class PatternError(ValueError):
+    """The pattern uses something that this reader does not understand."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """Alternatives, of which one is taken; ``least`` is how often at least."""
+
+    alternatives: tuple[tuple[_Item, ...], ...]
+    least: int
+
+
+_Item = str | None | _Branch
+"""A literal character, a gap (anything or nothing), or a group."""
+
+
+def requires_one_of(pattern: str, literals: Sequence[str]) -> bool:
+    """True when each text that ``pattern`` matches contains one of ``literals`` (any case)."""
+    try:
+        items = _Parser(pattern).parse()
+    except (IndexError, ValueError) as problem:
+        raise PatternError(f"cannot be read for its literals: {problem}") from problem
+    if _ways((_Branch(items, 1),)) > WAYS_MAX:
+        raise PatternError(f"has more than {WAYS_MAX} ways through its alternatives; split it")
+    wanted = [literal.lower() for literal in literals if literal]
+    return bool(wanted) and all(_contains(branch, wanted) for branch in items)
+
+
+def _ways(items: tuple[_Item, ...]) -> int:
+    """How many texts there are when each group takes each of its alternatives in turn."""
+    product = 1
+    for item in items:
+        if isinstance(item, _Branch):
+            product *= sum(_ways(alternative) for alternative in item.alternatives)
+    return product
+
+
+def _contains(items: tuple[_Item, ...], wanted: Sequence[str]) -> bool:
+    run = ""
+    for item in items:
+        if isinstance(item, str):
+            run += item.lower()
+            continue
+        if any(literal in run for literal in wanted):
+            return True
+        if isinstance(item, _Branch):
+            if item.least == 1 and len(item.alternatives) == 1 and _plain(item.alternatives[0]):
+                run += "".join(str(part) for part in item.alternatives[0]).lower()
+                continue
+            if item.least and all(_contains(branch, wanted) for branch in item.alternatives):
+                return True
+            if item.least == 1 and _any_way(items, item, wanted):
+                return True
+        run = ""
+    return any(literal in run for literal in wanted)
+
+
+def _plain(items: tuple[_Item, ...]) -> bool:
+    return all(isinstance(item, str) for item in items)
+
+
+def _any_way(items: tuple[_Item, ...], branch: _Branch, wanted: Sequence[str]) -> bool:
+    """True when each alternative, written out in its place, leads to a literal."""
+    at = next(number for number, item in enumerate(items) if item is branch)
+    return all(
+        _contains((*items[:at], *alternative, *items[at + 1 :]), wanted)
+        for alternative in branch.alternatives
+    )
+
+
+class _Parser:
+    """A reader for the regular expressions of the catalogue."""
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+        self.at = 0
+
+    def parse(self) -> tuple[tuple[_Item, ...], ...]:
+        branches = self._alternatives()
+        if self.at < len(self.pattern):
+            raise PatternError(f"unexpected {self.pattern[self.at]!r} at {self.at}")
+        return branches
+
+    def _alternatives(self) -> tuple[tuple[_Item, ...], ...]:
+        branches: list[tuple[_Item, ...]] = []
+        items: list[_Item] = []
+        while self.at < len(self.pattern) and self.pattern[self.at] != ")":
+            if self.pattern[self.at] == "|":
+                self.at += 1
+                branches.append(tuple(items))
+                items = []
+                continue
+            items.extend(self._repeated(self._atom()))
+        branches.append(tuple(items))
+        return tuple(branches)
+
+    def _atom(self) -> _Item:
+        char = self.pattern[self.at]
+        self.at += 1
+        if char == "(":
+            return self._group()
+        if char == "[":
+            self._skip_class()
+            return _GAP
+        if char == "\\":
+            return self._escape()
+        if char in ".^$":
+            return _GAP
+        if char in "*+?{":
+            raise PatternError(f"{char!r} at {self.at - 1} repeats nothing")
+        return char
+
+    def _group(self) -> _Item:
+        if self.pattern.startswith("?:", self.at):
+            self.at += 2
+        elif self.pattern.startswith("?P<", self.at):
+            self.at = self.pattern.index(">", self.at) + 1
+        elif self.pattern.startswith("?", self.at):
+            raise PatternError("flags and look-around are not for catalogue patterns")
+        branches = self._alternatives()
+        if self.pattern[self.at : self.at + 1] != ")":
+            raise PatternError("a group is not closed")
+        self.at += 1
+        return _Branch(branches, 1)
+
+    def _skip_class(self) -> None:
+        if self.pattern.startswith("^", self.at):
+            self.at += 1
+        first = True
+        while self.at < len(self.pattern) and (first or self.pattern[self.at] != "]"):
+            first = False
+            if self.pattern[self.at] == "\\":
+                self.at += 1
+            elif self.pattern.startswith("[:", self.at):
+                self.at = self.pattern.index(":]", self.at) + 1
+            self.at += 1
+        if self.at >= len(self.pattern):
+            raise PatternError("a character class is not closed")
+        self.at += 1
+
+    def _escape(self) -> _Item:
+        char = self.pattern[self.at]
+        self.at += 1
+        if char in "pP" and self.pattern.startswith("{", self.at):
+            self.at = self.pattern.index("}", self.at) + 1
+            return _GAP
+        if char in _CLASS_ESCAPES:
+            return _GAP
+        if char == "x":
+            digits = self.pattern[self.at : self.at + 2]
+            self.at += 2
+            return chr(int(digits, 16))
+        if char.isalnum():
+            if char in _CONTROL:
+                return _CONTROL[char]
+            raise PatternError(f"escape \\{char} is not for catalogue patterns")
+        return char
+
+    def _repeated(self, item: _Item) -> list[_Item]:
+        """The item with the quantifier after it applied."""
+        char = self.pattern[self.at : self.at + 1]
+        if char not in ("*", "?", "+", "{"):
+            return [item]
+        least = 1 if char == "+" else 0
+        if char == "{":
+            end = self.pattern.index("}", self.at)
+            least = int(self.pattern[self.at + 1 : end].split(",")[0] or 0)
+            self.at = end
+        self.at += 1
+        return self._lazy([item, _GAP] if least else [_GAP])
+
+    def _lazy(self, items: list[_Item]) -> list[_Item]:
+        if self.pattern[self.at : self.at + 1] == "?":
+            self.at += 1
+        return items
