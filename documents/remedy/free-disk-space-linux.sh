@@ -1,0 +1,59 @@
+# Frees space where patching lacks it, and only from what comes back by itself or is worth nothing:
+# downloaded packages, old journals, the payload of a dead patch run. Never user data.
+REMEDY=free-disk-space
+JOURNAL_KEPT=100M
+LEFTOVER_MINUTES=2
+
+# packages_in FOLDER PATTERN: removes downloaded packages; follows no link, leaves no file system.
+packages_in() {
+    [ -d "$1" ] || return 0
+    limit 60 find "$1" -xdev -type f -name "$2" -exec rm -f {} +
+}
+
+# The tool first, for it takes its own lock; it may fail on a full disk, so the plain way after it.
+free_packages() {
+    have apt-get && limit 60 apt-get -q clean >/dev/null 2>&1
+    packages_in /var/cache/apt/archives '*.deb'
+    for tool in dnf yum; do
+        have "$tool" && limit 60 "$tool" -q clean packages >/dev/null 2>&1
+    done
+    for folder in /var/cache/dnf /var/cache/yum /var/cache/libdnf5 /var/cache/PackageKit /var/cache/zypp/packages; do
+        packages_in "$folder" '*.rpm'
+    done
+}
+
+free_journals() {
+    have journalctl || return 0
+    limit 60 journalctl -q --vacuum-size="$JOURNAL_KEPT" >/dev/null 2>&1
+}
+
+need_root
+find_short_space
+case $? in
+    1)
+        fact path "$tight_path"
+        fact free_mb "$tight_free_mb"
+        report nothing-to-do ;;
+    2) refuse 'df gave no numbers for any folder that patching uses' ;;
+esac
+need_no_patch_run
+need_no_package_lock
+path=$short_path before_mb=$short_free_mb
+free_packages
+free_journals
+remove_leftovers "$LEFTOVER_MINUTES" "$PAYLOAD"
+free_of "$path"
+freed_mb=$((free_mb - before_mb))
+[ "$freed_mb" -ge 0 ] || freed_mb=0
+fact path "$path"
+fact freed_mb "$freed_mb"
+fact removed_folders "$removed_folders"
+if find_short_space; then
+    fact free_mb "$short_free_mb"
+    fact need_mb "$short_need_mb"
+    fact free_inodes "$short_free_inodes"
+    fact why "$short_path is still short of space; nothing else may be removed by machine"
+    report failed
+fi
+fact free_mb "$free_mb"
+report 'done'
