@@ -1,0 +1,1 @@
+"""The operator's command ``patchmedic``.  Never on a Lambda's import path."""

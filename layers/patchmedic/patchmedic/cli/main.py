@@ -1,0 +1,429 @@
+"""The operator's command.  Each command reads its input, calls the library and prints.
+
+Exit codes: 0 all well; 1 an error (said on stderr); 2 wrong usage; 3 the answer is "not yet" or
+"not known" (an incident that does not exist, an event that was rejected).
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import msgspec
+from rich.console import Console
+
+from patchmedic import __version__
+from patchmedic.causes.catalogue import load_catalogue
+from patchmedic.causes.classifier import classify as classify_evidence
+from patchmedic.causes.records import classify_record
+from patchmedic.cli import story, tables
+from patchmedic.cli.cloud import ACCOUNT, REGION, STACK, LocalCloud
+from patchmedic.cli.project import find_project
+from patchmedic.incident import Incident
+from patchmedic.model import Evidence, Rejection, Skip
+from patchmedic.signals import parse_event
+
+EXIT_NOT_FOUND = 3
+SETTLE_SECONDS_MAX = 120.0
+LANGUAGE = click.option(
+    "--lang", type=click.Choice(["en", "ja"]), default="en", show_default=True, help="Language."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """Find out why a patch run failed, fix what is safe, prove it, tell people.
+
+    \b
+    Try:
+      patchmedic demo                      a night of failures, on your machine
+      patchmedic classify patch.log        what went wrong in this output?
+      patchmedic causes disk-full          what PatchMedic knows about a cause
+      patchmedic incidents                 what it did in your account
+    """
+
+
+# --- without AWS -------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--jsonl", is_flag=True, help="One JSON object a line on stdin, one a line out.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a file instead of text.")
+@click.option("--platform", type=click.Choice(["linux", "windows", "macos"]), help="Platform.")
+@click.option("--document", help="Document that ran, for example AWS-RunPatchBaseline.")
+@click.option("--status", help="Status of the invocation, for example Failed.")
+@click.option("--response-code", type=int, help="Exit code of the step.")
+@LANGUAGE
+def classify(
+    files: tuple[Path, ...],
+    jsonl: bool,
+    as_json: bool,
+    platform: str | None,
+    document: str | None,
+    status: str | None,
+    response_code: int | None,
+    lang: str,
+) -> None:
+    """Say what went wrong in the output of a patch run.  Needs no AWS.
+
+    FILES hold plain text, or one JSON object with the keys of --jsonl: id, platform, document,
+    status, response_code, stdout, stderr (all but id optional).  Without FILES, stdin is read.
+
+    \b
+    Examples:
+      patchmedic classify patch-output.log
+      aws ssm get-command-invocation --command-id ID --instance-id ID \\
+          --plugin-name PatchLinux --query StandardOutputContent --output text \\
+          | patchmedic classify
+      patchmedic classify --jsonl < cases.jsonl > answers.jsonl
+    """
+    catalogue = load_catalogue()
+    if jsonl:
+        for line in sys.stdin:
+            if line.strip():
+                answer = classify_record(line, catalogue)
+                click.echo(json.dumps(answer, ensure_ascii=False))
+        return
+    given = {
+        "platform": platform,
+        "document": document,
+        "status": status,
+        "response_code": response_code,
+    }
+    console = tables.console()
+    for name, text in _inputs(files):
+        record = _as_record(name, text, {k: v for k, v in given.items() if v is not None})
+        if as_json:
+            answer = classify_record(json.dumps(record), catalogue)
+            click.echo(json.dumps(answer, ensure_ascii=False))
+            continue
+        evidence = Evidence(**{k: v for k, v in record.items() if k != "id" and v is not None})
+        found = classify_evidence(evidence, catalogue)
+        console.print(tables.classification_page(name, found, catalogue, lang))
+
+
+def _inputs(files: Iterable[Path]) -> Iterable[tuple[str, str]]:
+    paths = list(files)
+    if not paths:
+        yield "stdin", sys.stdin.buffer.read().decode("utf-8", errors="replace")
+    for path in paths:
+        yield path.name, path.read_bytes().decode("utf-8", errors="replace")
+
+
+def _as_record(name: str, text: str, given: dict[str, Any]) -> dict[str, Any]:
+    """A record from a file: its own keys if it is one, else the text as the output."""
+    known = ("platform", "document", "status", "response_code", "stdout", "stderr")
+    if text.lstrip().startswith("{"):
+        try:
+            parsed = json.loads(text)
+        except ValueError:
+            parsed = None
+        if isinstance(parsed, dict) and ("stdout" in parsed or "stderr" in parsed):
+            return {"id": name, **{k: parsed[k] for k in known if k in parsed}, **given}
+    return {"id": name, "stdout": text, **given}
+
+
+@cli.command()
+@click.argument("cause_id", required=False)
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+@LANGUAGE
+def causes(cause_id: str | None, as_json: bool, lang: str) -> None:
+    """List what can go wrong, or explain one cause.
+
+    \b
+    Examples:
+      patchmedic causes
+      patchmedic causes s3-unreachable --lang ja
+    """
+    catalogue = load_catalogue()
+    if cause_id is not None and cause_id not in catalogue.causes:
+        _fail(f"there is no cause {cause_id!r}; `patchmedic causes` lists them", EXIT_NOT_FOUND)
+    chosen = [catalogue.causes[cause_id]] if cause_id else list(catalogue.causes.values())
+    if as_json:
+        plain = [msgspec.to_builtins(cause) for cause in chosen]
+        click.echo(json.dumps(plain[0] if cause_id else plain, ensure_ascii=False, indent=2))
+        return
+    if cause_id is None:
+        width = max(len(cause.id) for cause in chosen)
+        for cause in chosen:
+            click.echo(f"{cause.id:<{width}}  {cause.title[lang]}")
+        return
+    cause = chosen[0]
+    click.echo(f"{cause.id}: {cause.title[lang]}\n\n{cause.meaning[lang]}\n")
+    for heading, values in (
+        ("checks", cause.checks),
+        ("remedies", cause.remedies),
+        ("explains", cause.explains),
+        ("easily taken for it", cause.confused_with),
+    ):
+        if values:
+            click.echo(f"{heading}: {', '.join(values)}")
+    click.echo(f"\n{cause.advice[lang]}")
+    for link in cause.links:
+        click.echo(link)
+
+
+# --- the table ---------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("incident_id", required=False)
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+@click.option("--table", "table_name", help="DynamoDB table; default: the stack's, by its output.")
+@click.option("--stack", default=STACK, show_default=True, help="Name of the stack.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@LANGUAGE
+def incidents(
+    incident_id: str | None,
+    as_json: bool,
+    table_name: str | None,
+    stack: str,
+    limit: int,
+    lang: str,
+) -> None:
+    """List the incidents, or show one in full.  Uses your AWS credentials and Region.
+
+    \b
+    Examples:
+      patchmedic incidents
+      patchmedic incidents pm-0123456789abcdef --lang ja
+      eval "$(patchmedic local env)"; patchmedic incidents      (on the local cloud)
+    """
+    from patchmedic.cli.account import open_store
+
+    store = open_store(stack, table_name)
+    if incident_id is None:
+        found = store.recent(limit)
+        if as_json:
+            click.echo(json.dumps([msgspec.to_builtins(i) for i in found], ensure_ascii=False))
+        elif not found:
+            click.echo("no incidents in the last 31 days")
+        else:
+            tables.console().print(tables.incidents_table(found, {}, story.now()))
+        return
+    incident = store.load(incident_id)
+    if incident is None:
+        _fail(f"there is no incident {incident_id}", EXIT_NOT_FOUND)
+    timeline = store.timeline(incident_id)
+    if as_json:
+        plain = {
+            "incident": msgspec.to_builtins(incident),
+            "timeline": [msgspec.to_builtins(e) for e in timeline],
+        }
+        click.echo(json.dumps(plain, ensure_ascii=False, indent=2))
+        return
+    tables.console().print(tables.incident_page(incident, timeline, load_catalogue(), lang))
+
+
+@cli.command()
+@click.argument("incident_id")
+@click.option("--reason", default="", help="Why, for the record.")
+@click.option("--stack", default=STACK, show_default=True, help="Name of the stack.")
+def approve(incident_id: str, reason: str, stack: str) -> None:
+    """Approve the remedy that an incident proposes.  Uses your IAM identity."""
+    _answer(stack, incident_id, "approve", reason)
+
+
+@cli.command()
+@click.argument("incident_id")
+@click.option("--reason", default="", help="Why, for the record.")
+@click.option("--stack", default=STACK, show_default=True, help="Name of the stack.")
+def deny(incident_id: str, reason: str, stack: str) -> None:
+    """Deny the remedy that an incident proposes.  Uses your IAM identity."""
+    _answer(stack, incident_id, "deny", reason)
+
+
+def _answer(stack: str, incident_id: str, decision: str, reason: str) -> None:
+    from patchmedic.cli.account import send_answer
+
+    answer = send_answer(stack, incident_id, decision, reason)
+    click.echo(answer["detail"])
+    if not answer["decided"]:
+        sys.exit(EXIT_NOT_FOUND)
+
+
+# --- the local cloud ---------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("event", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--scenario",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Nodes and their faults; default: the demo's story.",
+)
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+@LANGUAGE
+def replay(event: Path, scenario: Path | None, as_json: bool, lang: str) -> None:
+    """Send one event through the whole pipeline, on the local cloud.
+
+    The event goes over the local cloud's EventBridge through the real template.  An event about a
+    command that the local cloud never saw is answered as AWS would: no such command.
+
+    \b
+    Examples:
+      patchmedic replay events/patch-command-failed.json
+      patchmedic replay events/ping-lost.json --scenario local/scenarios/story.yaml --json
+    """
+    project = find_project()
+    body = _read_event(event)
+    path = scenario or project.root / "local" / "scenarios" / "story.yaml"
+    progress = _progress(quiet=as_json)
+    with _interruptible(), LocalCloud(project, [path]) as cloud:
+        cloud.build(progress)
+        cloud.deploy(progress)
+        progress("the event goes over the bus")
+        cloud.admin("POST", "event", body)
+        wanted = {s.node_id for s in _nodes_named(body)}
+        found = story.wait_settled(cloud, wanted, progress, SETTLE_SECONDS_MAX)
+        store = cloud.store()
+        for incident in found:
+            timeline = store.timeline(incident.id)
+            if as_json:
+                plain = {
+                    "incident": msgspec.to_builtins(incident),
+                    "timeline": [msgspec.to_builtins(e) for e in timeline],
+                }
+                click.echo(json.dumps(plain, ensure_ascii=False))
+            else:
+                page = tables.incident_page(incident, timeline, load_catalogue(), lang)
+                tables.console().print(page)
+        if not as_json:
+            _print_outbox(cloud)
+
+
+def _read_event(path: Path) -> dict[str, Any]:
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        _fail(f"{path} is not JSON: {error}", EXIT_NOT_FOUND)
+    parsed = parse_event(body)
+    if isinstance(parsed, Rejection):
+        _fail(f"{path} is no event that PatchMedic takes: {parsed.reason}", EXIT_NOT_FOUND)
+    if isinstance(parsed, Skip):
+        _fail(f"PatchMedic leaves {path} alone: {parsed.reason}", EXIT_NOT_FOUND)
+    assert isinstance(body, dict)
+    # The local cloud has one account and Region; an event of another one would not reach its bus.
+    return {**body, "account": ACCOUNT, "region": REGION}
+
+
+def _nodes_named(body: dict[str, Any]) -> Iterable[Any]:
+    parsed = parse_event(body)
+    assert isinstance(parsed, tuple), "the event was parsed before"
+    return [signal for signal in parsed if signal.node_id and not signal.is_recovery]
+
+
+@cli.command()
+def demo() -> None:
+    """Play a night of failed patch runs on your machine: no AWS account needed."""
+    project = find_project()
+    console = tables.console()
+    started = time.monotonic()
+    progress = _progress(quiet=False)
+    scenario = project.root / "local" / "scenarios" / "story.yaml"
+    with _interruptible(), LocalCloud(project, [scenario]) as cloud:
+        cloud.build(progress)
+        cloud.deploy(progress)
+        names = {n.node_id: n.name for n in story.nodes_of(cloud)}
+        try:
+            found = story.play(cloud, progress, SETTLE_SECONDS_MAX)
+        except TimeoutError as error:
+            raise click.ClickException(
+                f"the story did not end in time: {error}; the log is {project.state / 'cloud.log'}"
+            ) from error
+        console.print()
+        console.print(tables.incidents_table(found, names, story.now()))
+        _print_outbox(cloud)
+    _print_next(console, found, time.monotonic() - started)
+
+
+def _print_outbox(cloud: LocalCloud) -> None:
+    click.echo("\nmessages, as their receivers would have got them:")
+    for path in cloud.outbox():
+        click.echo(f"  {path}")
+
+
+def _print_next(console: Console, found: tuple[Incident, ...], seconds: float) -> None:
+    console.print(f"\n{len(found)} incidents in {seconds:.0f} s; nothing is left running.")
+    console.print("next: .envs/dev/bin/patchmedic local up    (keeps the local cloud running)")
+
+
+@cli.group()
+def local() -> None:
+    """The local cloud: an embedded AWS with a simulated fleet, without an account."""
+
+
+@local.command()
+@click.option("--port", default=4566, show_default=True, type=click.IntRange(1024, 65535))
+@click.option(
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Nodes and their faults (several are allowed); default: the demo's story.",
+)
+def up(port: int, scenarios: tuple[Path, ...]) -> None:
+    """Start the local cloud, deploy the stack into it and keep it running until Ctrl-C.
+
+    \b
+    Then, in another terminal:
+      eval "$(patchmedic local env)"
+      aws ssm describe-instance-information
+      patchmedic incidents
+    """
+    project = find_project()
+    paths = scenarios or (project.root / "local" / "scenarios" / "story.yaml",)
+    progress = _progress(quiet=False)
+    with _interruptible(), LocalCloud(project, paths, port) as cloud:
+        cloud.build(progress)
+        cloud.deploy(progress)
+        click.echo(f"the local cloud answers at {cloud.endpoint}; Ctrl-C stops it")
+        click.echo('in another terminal: eval "$(patchmedic local env)"')
+        sys.exit(cloud.wait())
+
+
+@local.command()
+def env() -> None:
+    """Print the settings that point the AWS CLI and SDKs at the local cloud."""
+    path = find_project().state / "env"
+    if not path.is_file():
+        _fail("the local cloud was never started: patchmedic local up", 1)
+    click.echo(path.read_text(encoding="utf-8"), nl=False)
+
+
+class _interruptible:  # noqa: N801 - reads as a word in a with statement
+    """Ctrl-C and SIGTERM end the command through its ``with`` blocks, so that nothing stays."""
+
+    def __enter__(self) -> None:
+        self._before = signal.signal(signal.SIGTERM, lambda *_: self._interrupt())
+
+    @staticmethod
+    def _interrupt() -> NoReturn:
+        raise KeyboardInterrupt
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self._before)
+
+
+def _progress(*, quiet: bool) -> Any:
+    """Says what is going on, on stderr, with the seconds since the start."""
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        if not quiet:
+            click.echo(f"[{time.monotonic() - started:5.1f} s] {text}", err=True)
+
+    return say
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"patchmedic: {message}", err=True)
+    sys.exit(code)

@@ -1,0 +1,169 @@
+"""Incidents, causes and classifications as a person reads them on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text as Styled
+
+from patchmedic.causes.catalogue import Catalogue
+from patchmedic.incident import Incident, State
+from patchmedic.model import Classification, IncidentKind, Outcome
+from patchmedic.ports import TimelineEntry
+
+_STYLES: Mapping[str, str] = {
+    Outcome.RESOLVED.value: "green",
+    Outcome.ESCALATED.value: "red",
+    Outcome.RECOMMENDED.value: "yellow",
+    Outcome.SUPPRESSED.value: "dim",
+    "waits for approval": "magenta",
+}
+
+
+def console() -> Console:
+    """A console that stays readable when the output is a file or a narrow terminal."""
+    return Console(highlight=False)
+
+
+def outcome_of(incident: Incident) -> str:
+    """How it stands, in one or two words."""
+    if incident.state is State.PROPOSED:
+        return "waits for approval"
+    if incident.outcome is not None:
+        return incident.outcome.value
+    return incident.state.value
+
+
+def what_failed(incident: Incident) -> str:
+    """What the incident is about."""
+    if incident.kind is IncidentKind.PING:
+        return "ping lost"
+    evidence = incident.evidence
+    name = (evidence.document or "patch run").removeprefix("AWS-")
+    parts = [name, evidence.operation or "", evidence.status_details or evidence.status or ""]
+    return " ".join(p for p in parts if p)
+
+
+def what_was_done(incident: Incident) -> str:
+    """The remedies, or why there was none."""
+    if incident.actions:
+        return ", ".join(f"{a.remedy}: {a.state}" for a in incident.actions)
+    if incident.proposal:
+        return f"proposed {incident.proposal.remedy}"
+    if incident.reason:
+        return f"nothing: {incident.reason.rule}"
+    return "looking"
+
+
+def took(incident: Incident, now: datetime) -> str:
+    """From the first signal to the last change (or to now, while it is open and moving)."""
+    moving = incident.state in (State.DIAGNOSING, State.REMEDIATING, State.VERIFYING)
+    end = now if moving else incident.updated_at
+    seconds = max(0, int((end - incident.opened_at).total_seconds()))
+    if seconds < 120:
+        return f"{seconds} s"
+    minutes = seconds // 60
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"
+
+
+def incidents_table(
+    incidents: Iterable[Incident], names: Mapping[str, str], now: datetime
+) -> Table:
+    """The list: node, what failed, cause, what was done, outcome, how long."""
+    table = Table(title=None, header_style="bold", pad_edge=False)
+    for heading in ("node", "what failed", "cause", "what was done", "outcome", "took"):
+        table.add_column(heading, overflow="fold")
+    for incident in incidents:
+        node = incident.node.node_id
+        name = names.get(node)
+        sure = "" if incident.diagnosis and incident.diagnosis.confirmed else " ?"
+        outcome = outcome_of(incident)
+        table.add_row(
+            Styled(f"{name}\n{node}" if name else node),
+            Styled(what_failed(incident)),
+            Styled(incident.cause + sure),
+            Styled(what_was_done(incident)),
+            Styled(outcome, style=_STYLES.get(outcome, "")),
+            took(incident, now),
+        )
+    return table
+
+
+def incident_page(
+    incident: Incident, timeline: Sequence[TimelineEntry], catalogue: Catalogue, language: str
+) -> Group:
+    """One incident in full."""
+    head = Table.grid(padding=(0, 2))
+    rows: list[tuple[str, str]] = [
+        ("incident", f"{incident.id}  ({incident.state.value})"),
+        ("node", str(incident.node)),
+        ("what failed", what_failed(incident)),
+        ("cause", incident.cause),
+        ("outcome", outcome_of(incident)),
+    ]
+    if incident.reason:
+        rows.append(("because", incident.reason.detail))
+    if incident.verified:
+        rows.append(("proof", incident.verified))
+    for name, value in rows:
+        head.add_row(Styled(name, style="dim"), Styled(value))
+    parts: list[object] = [head]
+    parts.append(_lines(incident.classification))
+    findings = Table(title="findings", header_style="bold", title_justify="left", box=None)
+    for heading in ("check", "verdict", "about", "what it saw"):
+        findings.add_column(heading, overflow="fold")
+    for finding in incident.findings:
+        findings.add_row(
+            finding.check,
+            finding.verdict.value,
+            f"{finding.cause or '-'} / {finding.resource}",
+            Styled(finding.says.get(language, "")),
+        )
+    if incident.findings:
+        parts.append(findings)
+    history = Table(title="timeline", header_style="bold", title_justify="left", box=None)
+    for heading in ("at", "by", "what"):
+        history.add_column(heading, overflow="fold")
+    for entry in timeline:
+        history.add_row(f"{entry.at:%H:%M:%S}", entry.by, Styled(entry.text))
+    parts.append(history)
+    cause = catalogue.causes.get(incident.cause)
+    if cause and incident.outcome in (Outcome.ESCALATED, Outcome.RECOMMENDED):
+        parts.append(Panel(Styled(cause.advice[language]), title="what to do", title_align="left"))
+    return Group(*parts)  # type: ignore[arg-type]
+
+
+def _lines(classification: Classification) -> Table:
+    table = Table(title="evidence", header_style="bold", title_justify="left", box=None)
+    for heading in ("cause", "confidence", "where", "text"):
+        table.add_column(heading, overflow="fold")
+    for candidate in classification.candidates[:3]:
+        for line in candidate.lines[:3] or ():
+            where = f"{line.stream}:{line.line}" if line.line else line.stream
+            table.add_row(
+                candidate.cause, f"{candidate.confidence:.2f}", where, Styled(line.text[:300])
+            )
+    return table
+
+
+def classification_page(
+    name: str, classification: Classification, catalogue: Catalogue, language: str
+) -> Group:
+    """What ``patchmedic classify`` says of one piece of evidence."""
+    cause = catalogue.causes.get(classification.cause)
+    title = cause.title[language] if cause else classification.cause
+    head = Styled.assemble(
+        (f"{name}: ", "dim"),
+        (classification.cause, "bold"),
+        f" ({classification.confidence:.2f}) - {title}",
+    )
+    parts: list[object] = [head]
+    if classification.candidates:
+        parts.append(_lines(classification))
+    if cause:
+        parts.append(Panel(Styled(cause.advice[language]), title="what to do", title_align="left"))
+    return Group(*parts)  # type: ignore[arg-type]

@@ -1,0 +1,228 @@
+"""classify: signals in, incidents out.  Reads untrusted text, so it may run nothing.
+
+For each signal: take it apart into nodes if it names none, leave our own commands and doubled
+events alone (with a record of why), read the evidence, classify it, and open or move the
+incident.  A storm's signals are grouped by command, so that each command is asked for once and
+its nodes in pages of fifty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from patchmedic.causes.catalogue import Catalogue
+from patchmedic.causes.classifier import classify
+from patchmedic.errors import AwsError, CommitConflict
+from patchmedic.evidence import evidence_of
+from patchmedic.incident import FailureSeen, Observation, RecoverySeen, open_incident
+from patchmedic.model import Classification, Evidence, IncidentKind, Signal, SignalKind, Skip
+from patchmedic.ports import CommandInfo, Expander, Invocation, NodeInfo
+from patchmedic.stages.common import Context, advance, create, effect_id_of
+
+BY = "classify"
+OPEN_TRIES_MAX = 4
+PAGE_FROM_NODES = 4
+"""From this many nodes of one command on, their outputs are read in pages first."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one invocation of the function has read already."""
+
+    commands: dict[tuple[str, str], CommandInfo | None] = field(default_factory=dict)
+    pages: dict[tuple[str, str], Mapping[str, Invocation]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """What became of one signal."""
+
+    signal: Signal
+    incident_id: str | None = None
+    cause: str | None = None
+    skipped: Skip | None = None
+
+
+def handle_signals(
+    ctx: Context,
+    catalogue: Catalogue,
+    expander: Expander,
+    signals: Iterable[Signal],
+    *,
+    last_try: bool,
+    batch: Batch | None = None,
+) -> tuple[Handled, ...]:
+    """Work through the signals of one event; errors of AWS are the caller's to retry.
+
+    ``last_try`` says that the message will not come again: then evidence that cannot be read is
+    noted as such, and the incident is opened all the same.
+    """
+    batch = batch or Batch()
+    handled: list[Handled] = []
+    for signal in signals:
+        expanded = (signal,) if signal.node_id else expander.expand(signal)
+        if isinstance(expanded, Skip):
+            handled.append(_skip(ctx, signal, expanded))
+            continue
+        joined = tuple(_with_command(expander, one) for one in expanded)
+        _read_pages(ctx, joined, batch)
+        handled += [_handle(ctx, catalogue, one, batch, last_try) for one in joined]
+    return tuple(handled)
+
+
+def _with_command(expander: Expander, signal: Signal) -> Signal:
+    """An association's event names its node but not the command that ran: look it up.
+
+    It makes the association's and the command's own event one run, whichever comes first.
+    """
+    if signal.association_id and signal.node_id and signal.command_id is None:
+        return replace(signal, command_id=expander.command_of_association(signal))
+    return signal
+
+
+def _read_pages(ctx: Context, signals: tuple[Signal, ...], batch: Batch) -> None:
+    by_command: dict[tuple[str, str], list[str]] = {}
+    for signal in signals:
+        if signal.command_id and signal.node_id:
+            by_command.setdefault((signal.region, signal.command_id), []).append(signal.node_id)
+    for key, node_ids in by_command.items():
+        if len(node_ids) >= PAGE_FROM_NODES and key not in batch.pages:
+            batch.pages[key] = ctx.commands.invocations(*key, node_ids)
+
+
+def _skip(ctx: Context, signal: Signal, skip: Skip) -> Handled:
+    subject = signal.node_id or signal.association_id or signal.window_id or signal.region
+    ctx.store.record_skip(signal.event_id, subject, skip, ctx.clock.now())
+    return Handled(signal, skipped=skip)
+
+
+def _handle(
+    ctx: Context, catalogue: Catalogue, signal: Signal, batch: Batch, last_try: bool
+) -> Handled:
+    own = _own_command(ctx, signal, batch, last_try)
+    if own:
+        return _skip(ctx, signal, Skip("own-command", f"it is our own command of {own}"))
+    kind = signal.incident_kind
+    if signal.is_recovery:
+        open_id = ctx.store.open_incident_id(signal.node, kind)
+        if open_id is None:
+            return _skip(ctx, signal, Skip("nothing-open", "no incident is open for this node"))
+        seen = _look(ctx, signal, batch)
+        advance(ctx, open_id, RecoverySeen(signal, seen), BY)
+        return Handled(signal, open_id)
+    known = ctx.store.incident_of_run(signal.node, kind, signal.run_key)
+    if known:
+        rule = Skip("known-run", f"this run is already part of incident {known}")
+        return _skip(ctx, signal, rule)
+    evidence = _evidence(ctx, signal, batch, last_try)
+    classification = classify(evidence, catalogue)
+    if _needs_full_output(ctx, evidence, classification):
+        evidence = _evidence(ctx, signal, Batch(batch.commands), last_try)
+        classification = classify(evidence, catalogue)
+    return _open_or_join(ctx, FailureSeen(signal, evidence, classification))
+
+
+def _needs_full_output(ctx: Context, evidence: Evidence, found: Classification) -> bool:
+    return evidence.truncated and found.confidence < ctx.policy.limits.confident_min
+
+
+def _open_or_join(ctx: Context, fact: FailureSeen) -> Handled:
+    signal = fact.signal
+    for _ in range(OPEN_TRIES_MAX):
+        open_id = ctx.store.open_incident_id(signal.node, signal.incident_kind)
+        if open_id is not None:
+            decision = advance(ctx, open_id, fact, BY)
+            return Handled(signal, open_id, decision.incident.cause)
+        decision = open_incident(fact, ctx.policy, ctx.clock.now())
+        try:
+            create(ctx, decision, BY)
+        except CommitConflict:
+            known = ctx.store.incident_of_run(signal.node, signal.incident_kind, signal.run_key)
+            if known:
+                rule = Skip("known-run", f"this run is already part of incident {known}")
+                return _skip(ctx, signal, rule)
+            continue
+        return Handled(signal, decision.incident.id, decision.incident.cause)
+    raise CommitConflict(f"{signal.node}: another copy of this signal is being handled")
+
+
+def _own_command(ctx: Context, signal: Signal, batch: Batch, last_try: bool) -> str | None:
+    """The effect whose command this is: by the recorded command id, else by its Comment."""
+    if signal.command_id is None:
+        return None
+    recorded = ctx.store.effect_of_command(signal.account, signal.region, signal.command_id)
+    if recorded:
+        return recorded
+    info = _command(ctx, signal, batch, last_try)
+    return effect_id_of(info.comment) if info else None
+
+
+def _command(ctx: Context, signal: Signal, batch: Batch, last_try: bool) -> CommandInfo | None:
+    if signal.command_id is None:
+        return None
+    key = (signal.region, signal.command_id)
+    if key not in batch.commands:
+        try:
+            batch.commands[key] = ctx.commands.describe(*key)
+        except AwsError:
+            if not last_try:
+                raise
+            return None
+    return batch.commands[key]
+
+
+def _evidence(ctx: Context, signal: Signal, batch: Batch, last_try: bool) -> Evidence:
+    notes: list[str] = []
+    invocation: Invocation | None = None
+    info: NodeInfo | None = None
+    command = _command(ctx, signal, batch, last_try)
+    assert signal.node_id is not None
+    try:
+        if signal.command_id is not None:
+            page = batch.pages.get((signal.region, signal.command_id), {})
+            invocation = page.get(signal.node_id) or ctx.commands.invocation(
+                signal.region, signal.command_id, signal.node_id
+            )
+            if invocation is None:
+                notes.append("Systems Manager no longer knows this command on this node")
+        if not signal.node_id.startswith("mw-"):
+            info = ctx.nodes.info(signal.node)
+            if info is None:
+                notes.append("Systems Manager does not list the node: stopped, gone or never there")
+    except AwsError as error:
+        if not last_try:
+            raise
+        notes.append(f"could not be read: {error}")
+    return evidence_of(signal, invocation, command, info, tuple(notes))
+
+
+def _look(ctx: Context, signal: Signal, batch: Batch) -> Observation | None:
+    """The independent look behind a recovery: the ping itself, or the patch state."""
+    if signal.incident_kind is IncidentKind.PING:
+        return look_at_ping(ctx, signal)
+    if signal.document == "AWS-RunPatchBaselineAssociation":
+        seen = ctx.nodes.compliance(signal.node)
+    else:
+        seen = ctx.nodes.patch_state(signal.node)
+    if seen is None or signal.kind is not SignalKind.PATCH_COMMAND_SUCCEEDED:
+        return seen
+    command = _command(ctx, signal, batch, last_try=False)
+    if command is not None and seen.observed_at < command.requested_at - timedelta(seconds=1):
+        return replace(seen, healthy=False, detail="the patch state is older than this run")
+    return seen
+
+
+def look_at_ping(ctx: Context, signal: Signal) -> Observation | None:
+    """The node's ping, as Systems Manager has it now."""
+    info = ctx.nodes.info(signal.node)
+    if info is None or info.last_ping is None:
+        return None
+    return Observation(
+        source="ping",
+        observed_at=info.last_ping,
+        healthy=info.ping == "Online",
+        operation=None,
+        detail=f"ping {info.ping}, last {info.last_ping:%Y-%m-%d %H:%M:%S} UTC",
+    )

@@ -1,0 +1,135 @@
+"""collect: one of our commands ended; read how, and let the incident move on.
+
+Commands are known by the recorded command id, else by their Comment: a command whose sender died
+before it could record the id is adopted here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from patchmedic.checks.node import FindingsUnreadable, parse_findings, parse_remedy
+from patchmedic.incident import (
+    EffectFailed,
+    Fact,
+    FindingsRead,
+    Incident,
+    Observation,
+    RemedyEnded,
+    Verified,
+)
+from patchmedic.model import EffectKind, NodeRef
+from patchmedic.ports import EffectRecord, Invocation
+from patchmedic.stages.common import Context, advance, effect_id_of
+
+BY = "collect"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEnded:
+    """What the event says: which command ended on which node."""
+
+    node: NodeRef
+    command_id: str
+
+
+def handle_command(ctx: Context, ended: CommandEnded) -> str:
+    """Collect one command; returns what was done, for the log."""
+    effect_id = _effect_id(ctx, ended)
+    if effect_id is None:
+        return "not ours"
+    record = ctx.store.effect(effect_id)
+    if record is None or record.effect.node != ended.node:
+        return "not ours: no such effect on this node"
+    if record.status == "done":
+        return "already collected"
+    if record.command_id is None:
+        ctx.store.record_command(record.effect, None, ended.command_id)
+    elif record.command_id != ended.command_id:
+        return f"not the command of effect {effect_id}"
+    invocation = ctx.commands.invocation(ended.node.region, ended.command_id, ended.node.node_id)
+    if invocation is not None and not invocation.terminal:
+        return f"still {invocation.status}"
+    return collect(ctx, record, invocation)
+
+
+def _effect_id(ctx: Context, ended: CommandEnded) -> str | None:
+    node = ended.node
+    recorded = ctx.store.effect_of_command(node.account, node.region, ended.command_id)
+    if recorded is not None:
+        return recorded
+    info = ctx.commands.describe(node.region, ended.command_id)
+    return effect_id_of(info.comment) if info else None
+
+
+def collect(ctx: Context, record: EffectRecord, invocation: Invocation | None) -> str:
+    """Turn an ended command into a fact and move its incident.
+
+    The node's lock is given back first: the command is over, whatever happens next.
+    """
+    effect = record.effect
+    incident = ctx.store.load(effect.incident_id)
+    if incident is None:
+        return "its incident is gone"
+    if effect.kind is not EffectKind.DIAGNOSE:
+        ctx.store.release_lock(effect.node, effect.effect_id)
+    fact = _fact(ctx, record, incident, invocation)
+    decision = advance(ctx, incident.id, fact, BY, finished_effect=effect.effect_id)
+    return decision.entry
+
+
+def _fact(
+    ctx: Context, record: EffectRecord, incident: Incident, invocation: Invocation | None
+) -> Fact:
+    effect = record.effect
+    if invocation is None:
+        return EffectFailed(effect.effect_id, "Systems Manager no longer knows the command")
+    if effect.kind is EffectKind.DIAGNOSE:
+        return _findings(effect.effect_id, invocation)
+    if effect.kind is EffectKind.REMEDY:
+        return _remedy(effect.effect_id, invocation)
+    return _verified(ctx, effect.effect_id, incident, invocation)
+
+
+def _ended(invocation: Invocation) -> str:
+    return f"{invocation.status} ({invocation.status_details}, exit {invocation.response_code})"
+
+
+def _findings(effect_id: str, invocation: Invocation) -> Fact:
+    if invocation.status != "Success":
+        return EffectFailed(effect_id, f"the checks ended {_ended(invocation)}")
+    try:
+        findings = parse_findings(invocation.stdout, invocation.node_id)
+    except FindingsUnreadable as error:
+        return EffectFailed(effect_id, f"the checks' output is unreadable: {error.reason}")
+    return FindingsRead(effect_id, findings, final=True)
+
+
+def _remedy(effect_id: str, invocation: Invocation) -> Fact:
+    if invocation.document.startswith("AWS-"):
+        ok = invocation.status == "Success"
+        return RemedyEnded(effect_id, "done" if ok else "failed", _ended(invocation))
+    try:
+        result = parse_remedy(invocation.stdout)
+    except FindingsUnreadable as error:
+        return RemedyEnded(effect_id, "failed", f"{_ended(invocation)}: {error.reason}")
+    detail = ", ".join(f"{k} {v}" for k, v in result.facts.items()) or _ended(invocation)
+    return RemedyEnded(effect_id, result.state, detail)
+
+
+def _verified(ctx: Context, effect_id: str, incident: Incident, invocation: Invocation) -> Fact:
+    """The command's word is not enough: the node's own patch state must be newer and healthy."""
+    ok = invocation.status == "Success"
+    seen: Observation | None = None
+    if ok:
+        if invocation.document == "AWS-RunPatchBaselineAssociation":
+            seen = ctx.nodes.compliance(incident.node)
+        else:
+            seen = ctx.nodes.patch_state(incident.node)
+    if not ok:
+        detail = f"the patch run ended {_ended(invocation)}"
+    elif seen is None:
+        detail = "the patch run succeeded, but the node has no patch state to look at"
+    else:
+        detail = seen.detail
+    return Verified(effect_id, command_ok=ok, observation=seen, detail=detail)

@@ -1,0 +1,166 @@
+"""What every stage shares: its context, and the one way to move an incident.
+
+``advance`` is the only place where a decision is committed: load, decide, commit, and only then
+send the hints for the new effects.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from patchmedic import ports
+from patchmedic.errors import AwsError, CommitConflict
+from patchmedic.incident import COMMENT_PREFIX, Decision, Fact, Incident, decide
+from patchmedic.model import Effect, EffectKind
+from patchmedic.policy import Policy
+
+COMMIT_TRIES_MAX = 6
+LEASE_SECONDS = 180
+"""How long a claim holds.  Longer than any function may run, so that an owner that is still alive
+is never overtaken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a stage works with."""
+
+    store: ports.Store
+    queues: ports.Queues
+    commands: ports.Commands
+    nodes: ports.Nodes
+    clock: ports.Clock
+    policy: Policy
+    prefix: str
+    opt_in_key: str
+    opt_in_value: str
+
+    def own_document(self, suffix: str) -> str:
+        """The name of a document that this stack owns."""
+        return f"{self.prefix}-{suffix}"
+
+
+def advance(
+    ctx: Context, incident_id: str, fact: Fact, by: str, finished_effect: str | None = None
+) -> Decision:
+    """Move an incident by one fact: read it, decide, commit, hint.
+
+    Someone else may commit first; then it is decided again on what they left.  Raises
+    ``CommitConflict`` when that happens too often: the message comes back later.
+    """
+    for _ in range(COMMIT_TRIES_MAX):
+        before = ctx.store.load(incident_id)
+        if before is None:
+            raise LookupError(f"incident {incident_id} is not in the table")
+        now = ctx.clock.now()
+        decision = decide(before, fact, ctx.policy, now)
+        entry = ports.TimelineEntry(now, by, decision.entry)
+        try:
+            if not decision.changed:
+                ctx.store.note(incident_id, entry, finished_effect)
+                return decision
+            ctx.store.commit(before, decision.incident, decision.effects, entry, finished_effect)
+        except CommitConflict:
+            continue
+        hint(ctx, decision.effects)
+        return decision
+    raise CommitConflict(f"incident {incident_id} moved {COMMIT_TRIES_MAX} times meanwhile")
+
+
+def create(ctx: Context, decision: Decision, by: str) -> None:
+    """Store a new incident and hint at its effects; ``CommitConflict`` when it exists already."""
+    entry = ports.TimelineEntry(decision.incident.opened_at, by, decision.entry)
+    ctx.store.create(decision.incident, decision.effects, entry)
+    hint(ctx, decision.effects)
+
+
+def hint(ctx: Context, effects: Iterable[Effect]) -> None:
+    """Tell the queues; a hint that cannot be sent is left to the sweep, for the table has it."""
+    for effect in effects:
+        wait = (effect.not_before - ctx.clock.now()).total_seconds()
+        try:
+            ctx.queues.send_effect(effect, max(0, round(wait)))
+        except AwsError:
+            continue
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An effect that is ours to carry out, with the incident that still waits for it."""
+
+    claimed: ports.Claimed
+    incident: Incident
+
+    @property
+    def effect(self) -> Effect:
+        return self.claimed.record.effect
+
+
+def take(ctx: Context, effect_id: str) -> Taken | None:
+    """Claim an effect if it is due and still wanted; ``None`` when there is nothing to do.
+
+    An effect that came too early is hinted at again; one that its incident no longer waits for is
+    put away.  Notifications are never awaited: they are wanted until they are done.
+    """
+    record = ctx.store.effect(effect_id)
+    if record is None or record.status in ("done", "sent"):
+        return None
+    now = ctx.clock.now()
+    if record.effect.not_before > now:
+        hint(ctx, [record.effect])
+        return None
+    until = now + timedelta(seconds=LEASE_SECONDS)
+    claimed = ctx.store.claim(effect_id, secrets.token_hex(8), now, until)
+    if claimed is None:
+        return None
+    incident = ctx.store.load(record.effect.incident_id)
+    if incident is None:
+        ctx.store.finish(effect_id, "its incident is gone")
+        return None
+    awaited = incident.awaiting == effect_id or record.effect.kind is EffectKind.NOTIFY
+    if not awaited:
+        ctx.store.finish(effect_id, "superseded")
+        return None
+    return Taken(claimed, incident)
+
+
+def comment_of(effect: Effect) -> str:
+    return COMMENT_PREFIX + effect.effect_id
+
+
+def effect_id_of(comment: str) -> str | None:
+    """The effect id in a command's Comment, if the command is ours."""
+    if not comment.startswith(COMMENT_PREFIX):
+        return None
+    return comment[len(COMMENT_PREFIX) :]
+
+
+def adopt(ctx: Context, taken: Taken) -> bool:
+    """Find the command that an earlier owner of this effect sent before it died.
+
+    True when one was found and recorded: then nothing must be sent again.
+    """
+    record = taken.claimed.record
+    if record.claims <= 1:
+        return False
+    since: datetime = record.first_claimed_at or record.effect.not_before
+    command_id = ctx.commands.find_by_comment(taken.effect.node, comment_of(taken.effect), since)
+    if command_id is None:
+        return False
+    ctx.store.record_command(taken.effect, taken.claimed.owner, command_id)
+    return True
+
+
+def still_ours(ctx: Context, claimed: ports.Claimed) -> bool:
+    """Whether the lease has not run out: a late owner must not act."""
+    return ctx.clock.now() < claimed.until
+
+
+def kill_switch(ctx: Context) -> str | None:
+    """The kill switch read now; ``None`` when it cannot be read."""
+    try:
+        return ctx.nodes.kill_switch()
+    except AwsError:
+        return None

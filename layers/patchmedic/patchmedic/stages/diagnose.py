@@ -1,0 +1,111 @@
+"""diagnose: look at the node and its AWS set-up.  Sends read-only documents only.
+
+The AWS side is looked at first and stored; then, if the node answers, one command runs the node's
+checks, and ``collect`` reads their result.
+"""
+
+from __future__ import annotations
+
+import re
+
+from patchmedic.checks import node as node_checks
+from patchmedic.errors import AwsDenied, AwsError, AwsRejected
+from patchmedic.incident import EffectFailed, EffectRefused, Fact, FindingsRead
+from patchmedic.model import Mode, Platform
+from patchmedic.policy import Refused, kill_switch_guard, narrow_mode
+from patchmedic.ports import AwsChecks, NodeInfo
+from patchmedic.stages.common import (
+    Context,
+    Taken,
+    adopt,
+    advance,
+    comment_of,
+    kill_switch,
+    still_ours,
+    take,
+)
+
+BY = "diagnose"
+CHECK_DOCUMENTS: dict[Platform, str] = {
+    "linux": "Check-Linux",
+    "windows": "Check-Windows",
+    "macos": "Check-MacOS",
+}
+MODE_TAG = "PatchMedicMode"
+_NAME = re.compile(r"[a-z0-9-]{2,40}")
+
+
+def carry_out(ctx: Context, aws_checks: AwsChecks, effect_id: str) -> str:
+    """Carry out one diagnose effect; returns what was done, for the log."""
+    taken = take(ctx, effect_id)
+    if taken is None:
+        return "nothing to do"
+    if adopt(ctx, taken):
+        return "the checks were already sent: adopted"
+    refused = _refused(ctx, taken)
+    if refused:
+        fact = EffectRefused(effect_id, refused.rule, refused.reason)
+        return _advance(ctx, taken, fact)
+    names = [str(n) for n in taken.effect.payload["checks"]]
+    findings = aws_checks.run(taken.effect.node, names, taken.incident, ctx.clock.now())
+    info = _node_info(ctx, taken)
+    wanted = _node_check_names(names, info)
+    if info is None or info.ping != "Online" or info.platform is None or not wanted:
+        return _advance(ctx, taken, FindingsRead(effect_id, findings, final=True))
+    advance(ctx, taken.incident.id, FindingsRead(effect_id, findings, final=False), BY)
+    return _send(ctx, taken, info.platform, wanted)
+
+
+def _advance(ctx: Context, taken: Taken, fact: Fact) -> str:
+    decision = advance(ctx, taken.incident.id, fact, BY, finished_effect=taken.effect.effect_id)
+    return decision.entry
+
+
+def _refused(ctx: Context, taken: Taken) -> Refused | None:
+    """The kill switch and the node's mode tag stop even a read-only look."""
+    if taken.effect.node.node_id.startswith("mw-"):
+        tag = None
+    else:
+        try:
+            tag = ctx.nodes.tags(taken.effect.node).get(MODE_TAG)
+        except AwsError as error:
+            return Refused("mode-tag-unreadable", f"the node's tags could not be read: {error}")
+    if narrow_mode(ctx.policy.mode, tag) is Mode.OBSERVE:
+        return Refused("mode-tag", "the node's PatchMedicMode tag narrows it to observe")
+    verdict = kill_switch_guard(kill_switch(ctx))
+    return verdict if isinstance(verdict, Refused) else None
+
+
+def _node_info(ctx: Context, taken: Taken) -> NodeInfo | None:
+    if taken.effect.node.node_id.startswith("mw-"):
+        return None
+    return ctx.nodes.info(taken.effect.node)
+
+
+def _node_check_names(names: list[str], info: NodeInfo | None) -> list[str]:
+    if info is None or info.platform is None:
+        return []
+    return [
+        n
+        for n in names
+        if n in node_checks.CHECKS and info.platform in node_checks.CHECKS[n].platforms
+    ]
+
+
+def _send(ctx: Context, taken: Taken, platform: Platform, wanted: list[str]) -> str:
+    assert all(_NAME.fullmatch(n) for n in wanted), "check names come from our own registry"
+    if not still_ours(ctx, taken.claimed):
+        return "the claim ran out; another run takes over"
+    effect = taken.effect
+    try:
+        command_id = ctx.commands.send(
+            effect.node,
+            ctx.own_document(CHECK_DOCUMENTS[platform]),
+            {"Checks": [",".join(wanted)], "Region": [effect.node.region]},
+            comment_of(effect),
+            ctx.policy.limits.delivery_timeout_seconds,
+        )
+    except (AwsDenied, AwsRejected) as error:
+        return _advance(ctx, taken, EffectFailed(effect.effect_id, f"checks not sent: {error}"))
+    ctx.store.record_command(effect, taken.claimed.owner, command_id)
+    return f"sent {len(wanted)} checks as command {command_id}"

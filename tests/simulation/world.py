@@ -1,0 +1,513 @@
+"""One simulated world: a fleet, the queues, the eight functions, and everything that goes wrong.
+
+One seed draws all of it.  Time jumps from one due thing to the next: a message is delivered, a
+command ends, the schedule ticks, a person does something.  A function runs when its trigger comes,
+through ``Seam`` at every call; between two calls of one function others may run, as they do in
+Lambda, so that a race is a matter of the seed and not of luck.
+
+Phase 1: every fault that the seed allows is on, and the checkers run after each call.  Phase 2:
+no faults any more; on the clock of the sweep, everything has to come to an end within a bound.
+"""
+
+from __future__ import annotations
+
+import functools
+import heapq
+import json
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from patchmedic.errors import PatchMedicError
+from patchmedic.model import Effect, NodeRef, Signal
+from patchmedic.signals import PATCH_DOCUMENTS, PING_LOST_TYPE, parse_event
+from patchmedic.stages import approve, classify, collect, diagnose, notify, remediate, sweep, watch
+from patchmedic.stages.common import Context, effect_id_of
+from patchmedic.triggers import LAST_RECEIVE, parse_command_ended, parse_effect
+from tests.fakes import (
+    FakeAwsChecks,
+    FakeCommands,
+    FakeFleet,
+    FakeNode,
+    FakeNodes,
+    FakeNotifier,
+    FakeQueues,
+    MemoryStore,
+    SimClock,
+)
+from tests.fakes.fleet import ACCOUNT, PREFIX, REGION, Command, Timing
+from tests.fakes.queues import Sent
+from tests.simulation.checkers import AFTER_EACH_CALL, AT_THE_END
+from tests.simulation.plan import OPT_IN, catalogue, draw_fault, policy
+from tests.simulation.seams import Call, Fate, Invocation, Seam, SimCrash
+
+FAULTS_LAST = timedelta(hours=3)
+SETTLED_WITHIN = timedelta(hours=14)
+"""Two remedies with their verifications, and a proposal that nobody answers, one after another."""
+FUNCTION_TIMEOUT = timedelta(seconds=120)
+RECEIVES_MAX = 5
+NESTED_MAX = 3
+SWEEP_EVERY = timedelta(minutes=1)
+WATCH_EVERY = timedelta(minutes=5)
+LOST_EVENTS_EVERY_MINUTES = 10
+READS_THAT_LAG = ("nodes.tags", "nodes.patch_state", "nodes.info", "commands.running_on")
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """How bad it gets: the probabilities of one seed (some seeds spare some faults)."""
+
+    crash: float
+    fail: float
+    throttle: float
+    stale: float
+    between: float
+    """Others run between two calls."""
+    drop: float
+    double: float
+    late: float
+    people: float
+    """How busy people are: patch runs, tags, switches, approvals."""
+
+    @staticmethod
+    def draw(rng: random.Random) -> Weather:
+        def some(most: float) -> float:
+            return rng.choice([0.0, most / 4, most])
+
+        return Weather(
+            crash=some(0.03),
+            fail=some(0.03),
+            throttle=some(0.03),
+            stale=some(0.15),
+            between=some(0.08),
+            drop=some(0.4),
+            double=some(0.3),
+            late=some(0.5),
+            people=rng.choice([0.5, 1.0, 2.0]),
+        )
+
+
+CALM = Weather(0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+@dataclass(order=True, slots=True)
+class _Due:
+    at: datetime
+    number: int
+    what: Callable[[], None] = field(compare=False)
+
+
+class World:
+    """Everything, from one seed."""
+
+    prefix = PREFIX
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.weather = Weather.draw(self.rng)
+        self.clock = SimClock()
+        self.start = self.clock.now()
+        self.policy = policy()
+        self.store = MemoryStore(stale=lambda: self.rng.random() < self.weather.stale)
+        self.fleet = FakeFleet(self.clock, self._on_event, self._timing)
+        self.nodes = FakeNodes(self.fleet)
+        self.commands = FakeCommands(self.fleet)
+        self.notifier = FakeNotifier()
+        self.queues = FakeQueues(on_send=self._on_send)
+        self.aws_checks = FakeAwsChecks(self.fleet)
+        self.calls = 0
+        self.invocations = 0
+        self.dead_letters: list[tuple[str, str]] = []
+        self._queue: list[_Due] = []
+        self._numbers = 0
+        self._depth = 0
+        self._messages_out = 0
+        self._seen: dict[tuple[Any, ...], Any] = {}
+        self._build()
+
+    # --- running -------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Both phases; a ``Violation`` when something does not hold."""
+        end = self.start + FAULTS_LAST
+        while self.clock.now() < end:
+            self._step()
+        self._calm_down()
+        bound = self.clock.now() + SETTLED_WITHIN
+        earliest = self.clock.now() + timedelta(minutes=2 * LOST_EVENTS_EVERY_MINUTES)
+        while self.clock.now() < earliest or (not self._settled() and self.clock.now() < bound):
+            self._step()
+        for check in AT_THE_END:
+            check(self)
+
+    def _step(self) -> None:
+        due = self._queue[0].at if self._queue else None
+        fleet = self.fleet.next_at()
+        if fleet is not None and (due is None or fleet <= due):
+            self.clock.forward_to(fleet)
+            self.fleet.settle()
+            return
+        assert due is not None, "the schedules always tick"
+        entry = heapq.heappop(self._queue)
+        self.clock.forward_to(entry.at)
+        self.fleet.settle()
+        entry.what()
+
+    def _pump(self, until: datetime) -> None:
+        """Others run while one function waits for an answer."""
+        while self._queue and self._queue[0].at <= until:
+            self._step()
+        self.clock.forward_to(until)
+        self.fleet.settle()
+
+    def after(self, wait: timedelta, what: Callable[[], None]) -> None:
+        """Let something happen later."""
+        self._numbers += 1
+        heapq.heappush(self._queue, _Due(self.clock.now() + wait, self._numbers, what))
+
+    def _calm_down(self) -> None:
+        """Phase 2: no more faults; nodes are reachable or stay away for good."""
+        self.weather = CALM
+        self.nodes.kill_switch_value = "run"
+
+    def _settled(self) -> bool:
+        return (
+            self._messages_out == 0
+            and not self.store.due_effects(self.clock.now() + timedelta(days=1), 1)
+            and all(i.outcome is not None for i in self.store.all())
+            and self.fleet.next_at() is None
+        )
+
+    # --- what the checkers ask -----------------------------------------------------------------
+
+    def failures(self) -> Iterator[tuple[NodeRef, Command]]:
+        """Every patch run of somebody else that failed on a node."""
+        for command in self.fleet.commands.values():
+            if command.document in PATCH_DOCUMENTS and not effect_id_of(command.comment):
+                for run in command.runs.values():
+                    if run.status in ("Failed", "TimedOut", "Cancelled"):
+                        yield NodeRef(ACCOUNT, REGION, run.node_id), command
+
+    def cause_of(self, command: Command) -> str:
+        """The cause that one of our remedies was sent for, as its stored intent says."""
+        record = self.store.effect(effect_id_of(command.comment) or "")
+        return str(record.effect.payload["cause"]) if record else "?"
+
+    def effects_of(self, incident_id: str) -> list[Effect]:
+        """Every effect that an incident ever had."""
+        incident = self.store.load(incident_id)
+        assert incident is not None, "asked for an incident of the store"
+        records = [self.store.effect(f"{incident_id}-{n:02d}") for n in range(1, incident.seq + 1)]
+        return [record.effect for record in records if record]
+
+    # --- one function --------------------------------------------------------------------------
+
+    def invoke(self, function: str, work: Callable[[Context, Invocation], object]) -> bool:
+        """Run a function to its end; false when its trigger must come again."""
+        self.invocations += 1
+        invocation = Invocation(self.invocations, function, self.clock.now())
+        self._depth += 1
+        try:
+            work(self._context(invocation), invocation)
+        except (PatchMedicError, SimCrash):
+            return False
+        finally:
+            self._depth -= 1
+        return True
+
+    def _context(self, invocation: Invocation) -> Context:
+        return Context(
+            store=self.seam(self.store, "store", invocation),
+            queues=self.seam(self.queues, "queues", invocation),
+            commands=self.seam(self.commands, "commands", invocation),
+            nodes=self.seam(self.nodes, "nodes", invocation),
+            clock=self.clock,
+            policy=self.policy,
+            prefix=PREFIX,
+            opt_in_key=OPT_IN[0],
+            opt_in_value=OPT_IN[1],
+        )
+
+    def seam(self, port: object, name: str, invocation: Invocation) -> Any:
+        """A port as one invocation sees it."""
+        return Seam(
+            port, name, invocation, self.clock.now, self._before, self._after, self._stale
+        )
+
+    def _before(self, invocation: Invocation, port: str, method: str) -> Fate:
+        """What becomes of the call, and what happens while it is under way."""
+        self.calls += 1
+        weather, rng = self.weather, self.rng
+        wait = timedelta(milliseconds=rng.randint(5, 120))
+        if weather.between and rng.random() < weather.between and self._depth < NESTED_MAX:
+            wait = timedelta(seconds=rng.uniform(1, 40))
+            self._pump(self.clock.now() + wait)
+        else:
+            self.clock.forward(wait)
+        if self.clock.now() - invocation.started_at > FUNCTION_TIMEOUT:
+            raise SimCrash("the function ran into its time-out")
+        draw = rng.random()
+        for chance, fates in (
+            (weather.crash, (Fate.CRASH_BEFORE, Fate.CRASH_AFTER)),
+            (weather.fail, (Fate.FAILS_BEFORE, Fate.FAILS_AFTER)),
+            (weather.throttle, (Fate.THROTTLED,)),
+        ):
+            if draw < chance:
+                return rng.choice(fates)
+            draw -= chance
+        if f"{port}.{method}" in READS_THAT_LAG and rng.random() < weather.stale:
+            return Fate.STALE
+        return Fate.FINE
+
+    def _after(self, invocation: Invocation, call: Call) -> None:
+        for check in AFTER_EACH_CALL:
+            check(self, invocation, call)
+
+    def _stale(self, name: str, args: tuple[Any, ...], fresh: Any) -> Any:
+        """The answer that this read gave the last time, if it was ever asked."""
+        key = (name, args)
+        old = self._seen.get(key, fresh)
+        self._seen[key] = fresh
+        return old
+
+    # --- queues and events ---------------------------------------------------------------------
+
+    def _on_event(self, event: dict[str, Any]) -> None:
+        """Systems Manager's events are best effort: lost, doubled, late, out of order."""
+        document = event["detail"]["document-name"]
+        queues = ["signals"] if document in PATCH_DOCUMENTS else []
+        if document.startswith(f"{PREFIX}-") or document in PATCH_DOCUMENTS:
+            queues.append("results")
+        for queue in queues:
+            copies = 0 if self.rng.random() < self.weather.drop else 1
+            copies += 1 if self.rng.random() < self.weather.double else 0
+            for _ in range(copies):
+                self._deliver(queue, json.dumps(event), self._delay(), 1)
+
+    def _on_send(self, sent: Sent) -> None:
+        delay = timedelta(seconds=sent.delay_seconds)
+        copies = 2 if self.rng.random() < self.weather.double / 4 else 1
+        for _ in range(copies):
+            self._deliver(sent.queue, sent.body, delay + self._delay(), 1)
+
+    def _delay(self) -> timedelta:
+        if self.rng.random() < self.weather.late:
+            return timedelta(seconds=self.rng.expovariate(1 / 120))
+        return timedelta(milliseconds=self.rng.randint(20, 900))
+
+    def _deliver(self, queue: str, body: str, wait: timedelta, received: int) -> None:
+        self._messages_out += 1
+        self.after(wait, functools.partial(self._receive, queue, body, received))
+
+    def _receive(self, queue: str, body: str, received: int) -> None:
+        self._messages_out -= 1
+        work = functools.partial(self._handle, queue, body, received >= LAST_RECEIVE)
+        done = self.invoke(queue, work)
+        if done and self.rng.random() >= self.weather.double / 10:
+            return
+        if received == RECEIVES_MAX:
+            self.dead_letters.append((queue, body))
+            return
+        again = timedelta(seconds=self.rng.choice([120, 360, 720]))
+        self._deliver(queue, body, again, received + 1)
+
+    def _handle(
+        self, queue: str, body: str, last_try: bool, ctx: Context, invocation: Invocation
+    ) -> None:
+        if queue == "signals":
+            signals = parse_event(json.loads(body))
+            if isinstance(signals, tuple):
+                classify.handle_signals(
+                    ctx, catalogue(), _NoExpander(), signals, last_try=last_try
+                )
+        elif queue == "results":
+            ended = parse_command_ended(body)
+            assert isinstance(ended, collect.CommandEnded), f"the world sends sound events: {ended}"
+            collect.handle_command(ctx, ended)
+        else:
+            effect_id = parse_effect(body)
+            assert isinstance(effect_id, str), f"our own messages are sound: {effect_id}"
+            self._carry_out(queue, effect_id, ctx, invocation)
+
+    def _carry_out(
+        self, queue: str, effect_id: str, ctx: Context, invocation: Invocation
+    ) -> None:
+        if queue == "diagnose":
+            checks = self.seam(self.aws_checks, "aws_checks", invocation)
+            diagnose.carry_out(ctx, checks, effect_id)
+        elif queue == "remediate":
+            remediate.carry_out(ctx, effect_id)
+        else:
+            notifier = self.seam(self.notifier, "notifier", invocation)
+            notify.carry_out(ctx, notifier, effect_id)
+
+    # --- schedules -----------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        for number in range(self.rng.randint(1, 3)):
+            tags = dict([OPT_IN]) if self.rng.random() < 0.85 else {}
+            self.fleet.add(FakeNode(f"i-0a1b2c3d4e5f6{number:04x}", tags=tags))
+        self._tick(SWEEP_EVERY, self._sweep)
+        self._tick(WATCH_EVERY, self._watch)
+        for node_id in self.fleet.nodes:
+            self._people(node_id)
+
+    def _tick(self, every: timedelta, what: Callable[[], None]) -> None:
+        def tick() -> None:
+            self.after(every, tick)
+            what()
+
+        self.after(every, tick)
+
+    def _sweep(self) -> None:
+        wide = self.clock.now().minute % LOST_EVENTS_EVERY_MINUTES == 0
+
+        def work(ctx: Context, invocation: Invocation) -> None:
+            sweep.sweep(ctx, ACCOUNT, REGION, look_for_lost_events=wide)
+
+        self.invoke("sweep", work)
+
+    def _watch(self) -> None:
+        def work(ctx: Context, invocation: Invocation) -> None:
+            for lost in watch.find_lost(ctx, ACCOUNT, REGION, 5, 2):
+                detail = {
+                    "instance-id": lost.node.node_id,
+                    "last-ping": lost.last_ping.isoformat(),
+                }
+                event = sweep.own_event(ctx, lost.node, PING_LOST_TYPE, detail)
+                ctx.queues.send_signal(event)
+
+        self.invoke("watch", work)
+
+    # --- people --------------------------------------------------------------------------------
+
+    def _people(self, node_id: str) -> None:
+        """Someone does something with this node, again and again while the faults last."""
+
+        def act() -> None:
+            if self.clock.now() >= self.start + FAULTS_LAST:
+                return
+            chosen = self.rng.choices([c for c, _ in _CUSTOMS], [w for _, w in _CUSTOMS])[0]
+            chosen(self, node_id)
+            minutes = self.rng.expovariate(self.weather.people / 10)
+            self.after(timedelta(minutes=minutes), act)
+
+        self.after(timedelta(minutes=self.rng.uniform(0, 10)), act)
+
+    def _timing(self, document: str) -> Timing:
+        long = document in PATCH_DOCUMENTS
+        seconds = self.rng.uniform(20, 900) if long else self.rng.uniform(1, 60)
+        hangs = bool(self.weather.people) and self.rng.random() < 0.02
+        return Timing(
+            delivery=timedelta(seconds=self.rng.uniform(0.2, 5)),
+            duration=timedelta(hours=9) if hangs else timedelta(seconds=seconds),
+            visible_after=timedelta(seconds=self.rng.uniform(0, 2)),
+        )
+
+
+class _NoExpander:
+    """The simulated world has no associations and windows: every event names its node."""
+
+    def expand(self, signal: Signal) -> Any:
+        raise AssertionError(f"{signal.kind} names no node")
+
+    def command_of_association(self, signal: Signal) -> str | None:
+        raise AssertionError(f"{signal.kind} is of an association")
+
+
+# --- what people do ------------------------------------------------------------------------------
+
+
+def _patch(world: World, node_id: str) -> None:
+    """The nightly patch run, or an impatient person's."""
+    operation = world.rng.choice(["Install", "Install", "Scan"])
+    if world.fleet.nodes[node_id].state == "running":
+        world.fleet.start([node_id], "AWS-RunPatchBaseline", {"Operation": [operation]})
+
+
+def _break(world: World, node_id: str) -> None:
+    """Something breaks, and a patch run finds it."""
+    world.fleet.nodes[node_id].faults.append(draw_fault(world.rng, world.clock.now()))
+    _patch(world, node_id)
+
+
+def _mend(world: World, node_id: str) -> None:
+    """A person mends the node by hand."""
+    world.fleet.nodes[node_id].faults.clear()
+
+
+def _cancel(world: World, node_id: str) -> None:
+    for command in world.fleet.live_on(node_id):
+        world.fleet.cancel(command.command_id)
+
+
+def _opt(world: World, node_id: str) -> None:
+    """The opt-in tag goes, and comes back later."""
+    tags = world.fleet.nodes[node_id].tags
+    tags.pop(OPT_IN[0], None)
+    if world.rng.random() < 0.3:
+        tags["PatchMedicMode"] = world.rng.choice(["observe", "recommend", "nonsense"])
+
+    def back() -> None:
+        tags.pop("PatchMedicMode", None)
+        tags[OPT_IN[0]] = OPT_IN[1]
+
+    world.after(timedelta(minutes=world.rng.uniform(1, 20)), back)
+
+
+def _switch(world: World, node_id: str) -> None:
+    """The kill switch, for a while."""
+    world.nodes.kill_switch_value = world.rng.choice(["stop", "", "RUN"])
+
+    def back() -> None:
+        world.nodes.kill_switch_value = "run"
+
+    world.after(timedelta(minutes=world.rng.uniform(1, 15)), back)
+
+
+def _vanish(world: World, node_id: str) -> None:
+    """The node reboots, hangs for hours, or is stopped for a while."""
+    world.fleet.kill(node_id)
+    if world.rng.random() < 0.2:
+        world.fleet.set_state(node_id, "stopped")
+    minutes = world.rng.choice([2, 8, 40, 150])
+
+    def back() -> None:
+        world.fleet.set_state(node_id, "running")
+
+    world.after(timedelta(minutes=minutes), back)
+
+
+def _answer(world: World, node_id: str) -> None:
+    """An operator answers a proposal; now and then twice, or one that is none."""
+    waiting = [i for i in world.store.all() if i.node.node_id == node_id]
+    if not waiting:
+        return
+    proposed = [i for i in waiting if i.proposal] or waiting
+    incident = world.rng.choice(proposed)
+    answer = approve.Answer(incident.id, world.rng.random() < 0.7, "arn:aws:iam::1:user/op", "")
+    for _ in range(world.rng.choice([1, 1, 2])):
+        world.invoke("approve", lambda ctx, _: approve.handle_answer(ctx, answer))
+
+
+_CUSTOMS: tuple[tuple[Callable[[World, str], None], int], ...] = (
+    (_break, 5),
+    (_patch, 4),
+    (_mend, 1),
+    (_cancel, 1),
+    (_opt, 1),
+    (_switch, 1),
+    (_vanish, 2),
+    (_answer, 4),
+)
+
+
+def simulate(seed: int) -> World:
+    """One world from one seed, to its end."""
+    world = World(seed)
+    world.run()
+    return world
+
+
