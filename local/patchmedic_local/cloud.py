@@ -1,0 +1,263 @@
+"""The one seam through which the fleet and the API read and drive MiniStack.
+
+Here: events onto the bus, the EC2 and IAM records that nodes depend on, IAM decisions.  Not here:
+changes of MiniStack (``hooks``).  Every function pins the account and Region itself, so that it
+can be called from any thread.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.parse
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any
+
+from ministack.core import iam_evaluator, responses
+from ministack.services import ec2, eventbridge, iam
+
+from patchmedic_local.options import ACCOUNT, REGION
+
+_bus_lock = threading.RLock()
+_on_event: list[Callable[[dict[str, Any]], None]] = []
+
+
+def scope() -> AbstractContextManager[None]:
+    """The account and Region of the local cloud, for code outside a request."""
+    context: AbstractContextManager[None] = responses.request_scope(ACCOUNT, REGION)
+    return context
+
+
+# -- events -----------------------------------------------------------------------------------
+
+
+def watch_events(listener: Callable[[dict[str, Any]], None]) -> None:
+    """Call ``listener`` with each event that the overlay itself put on the bus."""
+    _on_event.append(listener)
+
+
+def put_event(event: Mapping[str, Any]) -> str:
+    """Put one event, AWS's own sources included, on the default bus; return its id.
+
+    ``event`` has the shape that rules see.  Its id and time are kept where given, so that a
+    duplicate can be sent as a duplicate.
+    """
+    event_id = str(event.get("id") or uuid.uuid4())
+    record = {
+        "EventId": event_id,
+        "Source": event["source"],
+        "DetailType": event["detail-type"],
+        "Detail": json.dumps(event.get("detail", {}), ensure_ascii=False),
+        "EventBusName": "default",
+        "Time": _epoch(event.get("time")),
+        "Resources": list(event.get("resources", [])),
+        "Account": event.get("account", ACCOUNT),
+        "Region": event.get("region", REGION),
+    }
+    with scope(), _bus_lock:
+        eventbridge._ensure_default_bus()
+        eventbridge._events_log_list().append(record)
+        view = eventbridge._pattern_event_view(record)
+        eventbridge._dispatch_event(record, view)
+        eventbridge._archive_event(record, view)
+    for listener in _on_event:
+        listener({**event, "id": event_id})
+    return event_id
+
+
+def _epoch(when: Any) -> int:
+    if isinstance(when, str):
+        return int(datetime.fromisoformat(when.replace("Z", "+00:00")).timestamp())
+    return int(when if when is not None else time.time())
+
+
+# -- EC2 --------------------------------------------------------------------------------------
+
+
+def ec2_call(action: str, **parameters: Any) -> str:
+    """One EC2 action through MiniStack's own handler; its XML answer."""
+    query = {key: [str(value)] for key, value in parameters.items()}
+    with scope():
+        ec2._ensure_defaults_initialized()
+        status, _headers, body = ec2._ACTION_MAP[action](query)
+    text = body.decode() if isinstance(body, bytes) else str(body)
+    if status != 200:
+        raise RuntimeError(f"ec2:{action} {urllib.parse.urlencode(parameters)} failed: {text}")
+    return text
+
+
+def instance(node_id: str) -> dict[str, Any] | None:
+    with scope():
+        record: dict[str, Any] | None = ec2._instances.get(node_id)
+    return record
+
+
+def put_instance(record: dict[str, Any], tags: Mapping[str, str]) -> None:
+    """Enter an instance that exists in EC2's records only: nothing is started for it."""
+    with scope():
+        ec2._ensure_defaults_initialized()
+        ec2._instances[record["InstanceId"]] = record
+        ec2._tags[record["InstanceId"]] = [{"Key": k, "Value": v} for k, v in tags.items()]
+        if record.get("IamInstanceProfile"):
+            ec2._upsert_iam_instance_profile_association(
+                record["InstanceId"], record["IamInstanceProfile"]
+            )
+
+
+def remove_instance(node_id: str) -> None:
+    with scope():
+        ec2._instances.pop(node_id, None)
+        ec2._tags.pop(node_id, None)
+
+
+def instance_state(node_id: str) -> str | None:
+    record = instance(node_id)
+    return record["State"]["Name"] if record else None
+
+
+def ec2_tags(resource_id: str) -> dict[str, str]:
+    with scope():
+        return {tag["Key"]: tag["Value"] for tag in ec2._tags.get(resource_id, [])}
+
+
+def routes_of(subnet_id: str) -> list[dict[str, Any]]:
+    """The routes of the table that the subnet uses: its own, else the VPC's main one."""
+    table = _route_table_of(subnet_id)
+    return list(table["Routes"]) if table else []
+
+
+def _route_table_of(subnet_id: str) -> dict[str, Any] | None:
+    with scope():
+        subnet = ec2._subnets.get(subnet_id)
+        if subnet is None:
+            return None
+        main: dict[str, Any] | None = None
+        for table in ec2._route_tables.values():
+            for association in table.get("Associations", []):
+                if association.get("SubnetId") == subnet_id:
+                    found: dict[str, Any] = table
+                    return found
+            if table["VpcId"] == subnet["VpcId"] and main is None:
+                main = table
+    return main
+
+
+def endpoints_for(subnet_id: str, service: str) -> list[dict[str, Any]]:
+    """The VPC endpoints of ``service`` (``s3``, ``ssm`` …) that the subnet's traffic uses."""
+    table = _route_table_of(subnet_id)
+    with scope():
+        subnet = ec2._subnets.get(subnet_id) or {}
+        return [
+            endpoint
+            for endpoint in ec2._vpc_endpoints.values()
+            if endpoint["ServiceName"].rsplit(".", 1)[-1] == service
+            and endpoint["VpcId"] == subnet.get("VpcId")
+            and (
+                endpoint["VpcEndpointType"] == "Interface"
+                or (table is not None and table["RouteTableId"] in endpoint["RouteTableIds"])
+            )
+        ]
+
+
+def has_internet(subnet_id: str) -> bool:
+    """Whether the subnet has a default route to an internet or NAT gateway."""
+    for route in routes_of(subnet_id):
+        if route.get("DestinationCidrBlock") == "0.0.0.0/0":
+            gateway = str(route.get("GatewayId", ""))
+            return gateway.startswith("igw-") or bool(route.get("NatGatewayId"))
+    return False
+
+
+# -- IAM --------------------------------------------------------------------------------------
+
+
+def iam_call(action: str, **parameters: Any) -> str:
+    """One IAM action through MiniStack's own handler; its XML answer."""
+    query = {key: [str(value)] for key, value in parameters.items()}
+    with scope():
+        status, _headers, body = iam._IAM_HANDLERS[action](query)
+    text = body.decode() if isinstance(body, bytes) else str(body)
+    if status != 200 and "EntityAlreadyExists" not in text:
+        raise RuntimeError(f"iam:{action} {urllib.parse.urlencode(parameters)} failed: {text}")
+    return text
+
+
+def role_of(node_id: str) -> str | None:
+    """The name of the role in the node's instance profile, as EC2 has it now."""
+    record = instance(node_id)
+    profile_arn = ((record or {}).get("IamInstanceProfile") or {}).get("Arn", "")
+    if not profile_arn:
+        return None
+    with scope():
+        profile = iam._lookup_instance_profile(name="", arn=profile_arn)
+    roles: list[Any] = (profile or {}).get("Roles", [])
+    if not roles:
+        return None
+    first = roles[0]
+    return str(first["RoleName"] if isinstance(first, dict) else first)
+
+
+def role_tags(role: str) -> dict[str, str]:
+    with scope():
+        record = iam._roles.get(role) or {}
+    return {tag["Key"]: tag["Value"] for tag in record.get("Tags") or []}
+
+
+def role_may(role: str, action: str, resource: str) -> bool:
+    """What the role's own policies say, without a resource policy."""
+    with scope():
+        policies = iam_evaluator._gather_role_policies(role, ACCOUNT)
+        context = _context(f"arn:aws:iam::{ACCOUNT}:role/{role}", action, resource)
+        return bool(iam_evaluator.evaluate(context, policies).decision == "Allow")
+
+
+def policy_allows(document: str | Mapping[str, Any], action: str, resource: str) -> bool:
+    """What one policy document (of a VPC endpoint) says about a call."""
+    with scope():
+        statements = iam_evaluator.parse_policy_document(document)
+        context = _context(f"arn:aws:iam::{ACCOUNT}:root", action, resource)
+        return bool(iam_evaluator.evaluate(context, [statements]).decision == "Allow")
+
+
+def _context(principal: str, action: str, resource: str) -> Any:
+    return iam_evaluator.EvalContext(
+        principal_arn=principal,
+        principal_type="AssumedRole",
+        principal_account=ACCOUNT,
+        action=action,
+        resource_arn=resource,
+        region=REGION,
+    )
+
+
+def denial(
+    access_key: str, action: str, resources: Iterable[tuple[str, Mapping[str, str]]]
+) -> tuple[str, str, bool] | None:
+    """The first resource that the caller may not use: (caller ARN, resource, explicit deny).
+
+    Only valid inside a request that MiniStack has authenticated.  Tags are those of the resource.
+    """
+    for resource, tags in resources:
+        keys: dict[str, str] = {}
+        for name, value in tags.items():
+            keys[f"aws:resourcetag/{name}".lower()] = value
+            keys[f"ssm:resourcetag/{name}".lower()] = value
+        refused = iam_evaluator.enforce(
+            access_key, action, "ssm", REGION, resource_arn=resource, service_context=keys
+        )
+        if refused is not None:
+            return (
+                getattr(refused, "principal_arn", "") or "anonymous",
+                resource,
+                getattr(refused, "decision", "") == "Deny",
+            )
+    return None
+
+
+def caller_arn() -> str:
+    """Who makes the request that is being answered."""
+    return str(iam_evaluator.caller_arn())

@@ -1,0 +1,147 @@
+"""What the read-only check documents print on a node.
+
+Here: the look at a healthy node, check by check, with what its faults change in it.  The answer
+depends on the node's state alone.  Not here: what any of it means.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from patchmedic_local import cloud
+from patchmedic_local.fleet.effects import applies, version_tuple
+from patchmedic_local.fleet.node import Node, Outcome
+from patchmedic_local.fleet.patch_run import facts_for_choice, package_manager
+from patchmedic_local.options import REGION
+from patchmedic_local.scenario.fault import fill
+
+_RECENT_SECONDS = 120
+_IDENTITY_FIRST_AGENT = (3, 2, 0, 0)
+_BEGIN, _END = "<<<PATCHMEDIC-FINDINGS", "PATCHMEDIC-FINDINGS>>>"
+_SHARED = ("disk-space", "patch-runs", "credentials", "s3-reach", "ssm-reach", "agent", "imds")
+_BY_PLATFORM = {
+    "linux": (
+        *_SHARED,
+        "package-lock",
+        "payload-leftovers",
+        "package-repositories",
+        "dpkg-state",
+        "clock",
+        "reboot-pending",
+        "patch-log-tail",
+    ),
+    "macos": (*_SHARED, "payload-leftovers", "clock", "reboot-pending", "patch-log-tail"),
+    "windows": (
+        *_SHARED,
+        "clock",
+        "wu-services",
+        "wu-reach",
+        "wu-components",
+        "wu-proxy",
+        "reboot-pending",
+        "patch-log-tail",
+    ),
+}
+
+
+def look(node: Node, wanted: str) -> Outcome:
+    """The whole output of a Check document for ``Checks=wanted``."""
+    names = [name for name in _BY_PLATFORM[node.platform] if name != "imds" or node.is_ec2]
+    if wanted != "all":
+        chosen = wanted.split(",")
+        names = [name for name in names if name in chosen]
+    checks = [{"check": name, **_one(node, name)} for name in names]
+    report = json.dumps({"schema": 1, "platform": node.platform, "checks": checks})
+    return Outcome(0, f"{_BEGIN}\n{report}\n{_END}\n")
+
+
+def _one(node: Node, name: str) -> dict[str, Any]:
+    state, facts = _undisturbed(node, name)
+    here = facts_for_choice(node)
+    for effect in node.active_effects():
+        for sight in effect.fault.sights:
+            if sight.check == name and applies(sight.when, effect, here):
+                values = {**effect.values(), "region": REGION, "agent_version": node.agent_version}
+                state = sight.state
+                facts = {**facts, **{k: _text(v, values) for k, v in sight.facts.items()}}
+                break
+    return {"state": state, "facts": facts}
+
+
+def _text(text: str, values: dict[str, str]) -> str:
+    return fill(text, values)[:300]
+
+
+def _undisturbed(node: Node, name: str) -> tuple[str, dict[str, str]]:
+    now = time.time()
+    if name == "patch-runs":
+        return _patch_runs(node, now)
+    if name == "payload-leftovers":
+        return _leftovers(node, now)
+    if name == "credentials":
+        return _credentials(node)
+    if name == "imds":
+        role = cloud.role_of(node.id) or ""
+        return "ok", {"status": "200" if role else "404", "version": "IMDSv2", "role": role}
+    if name == "package-lock":
+        manager = package_manager(node)
+        return "ok", {"manager": manager, "lock": "", "holder_pid": "", "holder": ""}
+    if name == "patch-log-tail":
+        return "ok", {"tail": node.log_tail[-300:].replace("\n", "\\n")}
+    if name == "agent":
+        return "ok", {"version": node.agent_version, "state": "running"}
+    return "ok", dict(_QUIET[name])
+
+
+_QUIET: dict[str, dict[str, str]] = {
+    "disk-space": {
+        "path": "/var",
+        "free_mb": "6144",
+        "need_mb": "500",
+        "free_inodes": "812345",
+    },
+    "s3-reach": {"host": f"s3.dualstack.{REGION}.amazonaws.com", "error": "", "seconds": "0.1"},
+    "ssm-reach": {"host": f"ssm.{REGION}.amazonaws.com", "error": ""},
+    "package-repositories": {"repository": "", "error": ""},
+    "dpkg-state": {"broken": ""},
+    "clock": {"offset_seconds": "0.1", "source": "169.254.169.123"},
+    "reboot-pending": {"reasons": ""},
+    "wu-services": {"service": "wuauserv", "start_type": "Manual", "state": "Running"},
+    "wu-reach": {"host": "fe2.update.microsoft.com", "error": "", "wsus": ""},
+    "wu-components": {"hresult": "", "count": "0", "source": "WindowsUpdateClient"},
+    "wu-proxy": {"winhttp": "", "agent": ""},
+}
+
+
+def _patch_runs(node: Node, now: float) -> tuple[str, dict[str, str]]:
+    running = node.running()
+    recent = [run for run in node.runs if run.ended is None or now - run.ended < _RECENT_SECONDS]
+    together = len(running) > 1 or any(run.corrupted_by for run in recent)
+    last = max((run.started for run in node.runs), default=None)
+    facts = {
+        "running": str(len(running)),
+        "pids": ",".join(str(20000 + int(run.started * 10) % 9000) for run in running),
+        "last_run_seconds": "" if last is None else str(int(now - last)),
+    }
+    return ("bad" if together else "ok"), facts
+
+
+def _leftovers(node: Node, now: float) -> tuple[str, dict[str, str]]:
+    if node.leftovers_since is None:
+        return "ok", {"folders": "", "age_minutes": ""}
+    age = str(int((now - node.leftovers_since) / 60))
+    folder = "/var/log/amazon/ssm/patch-baseline-operations"
+    return "bad", {"folders": folder, "age_minutes": age}
+
+
+def _credentials(node: Node) -> tuple[str, dict[str, str]]:
+    facts = {"source": "imds", "path": "", "agent_version": node.agent_version}
+    if not node.is_ec2:
+        facts.update(source="ssm-file", path="/var/lib/amazon/ssm/credentials")
+    elif version_tuple(node.agent_version) < _IDENTITY_FIRST_AGENT:
+        facts["source"] = "imds"
+    if node.is_ec2 and cloud.role_of(node.id) is None:
+        facts["source"] = "none"
+    return "ok", facts
