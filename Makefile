@@ -39,16 +39,24 @@ envs: ## Make the environments under .envs/ (again only when their locks changed
 	@scripts/envs.sh dev sam local
 
 .PHONY: lint
-lint: envs ## Style, types, import directions, templates, shell scripts
+lint: lint-python lint-templates lint-shell ## Style, types, import directions, templates, shell scripts
+
+.PHONY: lint-python
+lint-python: envs
 	$(DEV)/ruff check
 	$(DEV)/ruff format --check
 	$(DEV)/mypy
 	$(DEV)/lint-imports
+
+.PHONY: lint-templates
+lint-templates: envs
 	$(DEV)/python documents/build.py --check
 	$(SAM)/cfn-lint $(TEMPLATES)
 	$(SAM)/sam validate --lint --region ap-northeast-1
-	find .ci scripts documents tests -type f \( -name '*.sh' -o -path .ci/run \) -print0 \
-		| xargs -0 $(DEV)/shellcheck
+
+.PHONY: lint-shell
+lint-shell: envs
+	$(DEV)/python scripts/shellcheck.py
 
 .PHONY: format
 format: envs ## Put the Python code in order
@@ -67,9 +75,11 @@ test-local: envs ## The tests of the local cloud itself, in its own environment
 test-docker: envs build ## The tests that need a Docker engine
 	$(DEV)/python -m pytest tests/docker $(PYTEST)
 
+SEEDS := 200
+
 .PHONY: simulate
-simulate: envs ## Drive the decisions through lost, doubled and late events, and crashes
-	$(DEV)/python -m pytest tests/simulation $(PYTEST)
+simulate: envs ## Drive the decisions through lost, doubled and late events, and crashes; SEEDS=n
+	$(DEV)/python -m tests.simulation --seeds $(SEEDS)
 
 .PHONY: build
 build: envs ## Build the stack for Lambda into .aws-sam/build

@@ -1,9 +1,13 @@
 # Removes downloaded packages and repository metadata, so that the next run fetches both afresh.
 REMEDY=clean-package-cache
 
-# Every file of a cache; follows no link, leaves no file system. Lock files stay.
+# Every file of a cache; follows no link, leaves no file system. Lock files stay, and so does what
+# someone put among the packages of apt (`apt-get clean` would take that too).
 cache_files() {
-    for folder in /var/cache/apt/archives /var/lib/apt/lists /var/cache/dnf /var/cache/yum \
+    if [ -d /var/cache/apt/archives ]; then
+        find /var/cache/apt/archives -xdev -type f -name '*.deb' "$@"
+    fi
+    for folder in /var/lib/apt/lists /var/cache/dnf /var/cache/yum \
         /var/cache/libdnf5 /var/cache/zypp/raw /var/cache/zypp/solv /var/cache/zypp/packages; do
         [ -d "$folder" ] || continue
         find "$folder" -xdev -type f ! -name lock ! -name '*.pid' ! -name '*lock.pid' ! -name '.gpgkeyschecked.yum' "$@"
@@ -25,7 +29,6 @@ before=$(cache_count)
 if [ "$before" -eq 0 ]; then
     report nothing-to-do
 fi
-have apt-get && limit 60 apt-get -q clean >/dev/null 2>&1
 for tool in dnf yum; do
     have "$tool" && limit 120 "$tool" -q clean all >/dev/null 2>&1
 done

@@ -10,13 +10,10 @@ packages_in() {
     limit 60 find "$1" -xdev -type f -name "$2" -exec rm -f {} +
 }
 
-# The tool first, for it takes its own lock; it may fail on a full disk, so the plain way after it.
+# By hand, not by `apt-get clean` and its like: those take whatever lies in the folder, and some
+# must write before they can remove, which a full disk does not let them.
 free_packages() {
-    have apt-get && limit 60 apt-get -q clean >/dev/null 2>&1
     packages_in /var/cache/apt/archives '*.deb'
-    for tool in dnf yum; do
-        have "$tool" && limit 60 "$tool" -q clean packages >/dev/null 2>&1
-    done
     for folder in /var/cache/dnf /var/cache/yum /var/cache/libdnf5 /var/cache/PackageKit /var/cache/zypp/packages; do
         packages_in "$folder" '*.rpm'
     done

@@ -163,6 +163,15 @@ def endpoints_for(subnet_id: str, service: str) -> list[dict[str, Any]]:
         ]
 
 
+def default_security_group(vpc_id: str) -> str | None:
+    """The id of a VPC's default security group."""
+    with scope():
+        for group in ec2._security_groups.values():
+            if group.get("VpcId") == vpc_id and group.get("GroupName") == "default":
+                return str(group["GroupId"])
+    return None
+
+
 def has_internet(subnet_id: str) -> bool:
     """Whether the subnet has a default route to an internet or NAT gateway."""
     for route in routes_of(subnet_id):

@@ -31,7 +31,7 @@ class Timing:
     invisible_seconds: float = 0.3
     """How long GetCommandInvocation answers InvocationDoesNotExist after SendCommand."""
     delivery_timeout_scale: float = 1 / 3600
-    """One second here for an hour there: TimeoutSeconds plus the document's own time-out, scaled."""
+    """One second here for an hour there: TimeoutSeconds plus the document's own, scaled."""
     delivery_timeout_seconds_min: float = 1.0
     lock_wait_seconds_max: float = 10.0
     """How long the package lock remedy waits before it gives up."""

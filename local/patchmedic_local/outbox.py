@@ -44,7 +44,9 @@ class Outbox:
 
     def __init__(self, state_dir: Path) -> None:
         self.root = state_dir / "outbox"
+        self._unfinished = state_dir / "tmp"
         self._lock = threading.Lock()
+        self._unfinished.mkdir(parents=True, exist_ok=True)
         for kind in ("email", "sms", "pager"):
             (self.root / kind).mkdir(parents=True, exist_ok=True)
 
@@ -92,7 +94,10 @@ class Outbox:
             number = sum(1 for _file in folder.iterdir()) + 1
             stem = f"{number:03d}" if name is None else f"{number:03d}-{name}"
             path = folder / f"{stem}.{suffix}"
-            path.write_bytes(content)
+            # Whoever watches the folder sees a message whole or not at all.
+            unfinished = self._unfinished / path.name
+            unfinished.write_bytes(content)
+            unfinished.replace(path)
         return path
 
 

@@ -130,7 +130,8 @@ def _assemble(options: ServeOptions) -> tuple[Any, Any]:
     from patchmedic_local.fleet.fleet import Fleet
     from patchmedic_local.hooks import (
         api_destinations,
-        event_source,
+        ec2_answers,
+        iam_requests,
         instances,
         mail_and_sms,
         ssm_calls,
@@ -144,14 +145,15 @@ def _assemble(options: ServeOptions) -> tuple[Any, Any]:
     timeline = Timeline()
     outbox = Outbox(options.state_dir)
     destination = api_destinations.Destination(outbox)
+    iam_requests.install()
     instances.install()
+    ec2_answers.install()
     fleet = Fleet(timeline, options.timing)
     api = Api(fleet, options.limits)
     ssm_calls.install(api, actions)
     stack_resources.install(fleet.documents)
     mail_and_sms.install(outbox)
     api_destinations.install(destination)
-    event_source.install()
     for path in options.scenarios:
         fleet.load(path)
     timeline.start()

@@ -1,4 +1,7 @@
-"""``ports.AwsChecks`` in memory: findings about a node's AWS set-up, from the fake fleet."""
+"""``ports.AwsChecks`` in memory: findings about a node's AWS set-up, from the fake fleet.
+
+It answers the two questions that the fake fleet can: does the instance run, and is its agent old?
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from tests.fakes.fleet import FakeFleet
 
 
 class FakeAwsChecks:
-    """Answers the one question that the fake fleet can: does the instance run?"""
+    """Looks at the fleet instead of EC2 and IAM."""
 
     def __init__(self, fleet: FakeFleet) -> None:
         self._fleet = fleet
@@ -20,10 +23,18 @@ class FakeAwsChecks:
         self, node: NodeRef, names: Sequence[str], incident: Incident, now: datetime
     ) -> tuple[Finding, ...]:
         found = self._fleet.nodes.get(node.node_id)
-        if "instance-state" not in names or found is None:
+        if found is None:
             return ()
-        runs = found.state == "running"
-        state = found.state
-        says = {"en": f"the instance is {state}", "ja": f"インスタンスの状態は {state} です"}
-        verdict = Verdict.REFUTES if runs else Verdict.CONFIRMS
-        return (Finding("instance-state", verdict, "instance-stopped", node.node_id, says),)
+        answers = {
+            "instance-state": ("instance-stopped", found.state != "running"),
+            "managed-node": ("agent-outdated", found.agent_outdated),
+        }
+        return tuple(
+            _finding(name, *answers[name], node) for name in names if name in answers
+        )
+
+
+def _finding(name: str, cause: str, bad: bool, node: NodeRef) -> Finding:
+    says = {"en": f"{cause}: {bad}", "ja": f"{cause}: {bad}"}
+    verdict = Verdict.CONFIRMS if bad else Verdict.REFUTES
+    return Finding(name, verdict, cause, node.node_id, says)

@@ -60,6 +60,7 @@ class FakeNode:
     faults: list[Fault] = field(default_factory=list)
     patch_state: Observation | None = None
     compliance: Observation | None = None
+    agent_outdated: bool = False
     patched_at: list[datetime] = field(default_factory=list)
     """When patch runs started on it."""
 
@@ -293,6 +294,8 @@ class FakeFleet:
             kept = [f for f in node.faults if suffix not in f.removed_by]
             changed = len(kept) < len(node.faults)
             node.faults = kept
+            if command.document == "AWS-UpdateSSMAgent":
+                node.agent_outdated = False
             state = "done" if changed else "nothing-to-do"
             body = {"schema": 1, "remedy": _kebab(suffix), "state": state, "facts": {}}
             run.stdout = _block("REMEDY", body)

@@ -157,7 +157,8 @@ class MemoryStore:
         row = self._effects.get(effect_id)
         if row is None or row.status not in ("pending", "claimed"):
             return None
-        if row.status == "claimed" and not (row.lease_until and row.lease_until < now):
+        free_at = row.due_at if row.status == "pending" else row.lease_until
+        if free_at is None or free_at > now or (row.status == "claimed" and free_at == now):
             return None
         row.status, row.owner, row.claims = "claimed", owner, row.claims + 1
         row.lease_until = row.due_at = until

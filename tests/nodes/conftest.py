@@ -165,19 +165,19 @@ class Node:
         suffix: str,
         checks: str = "all",
         *,
-        shell: tuple[str, ...] = ("sh",),
+        interpreter: tuple[str, ...] = ("sh",),
         seconds_max: float = 90,
         **env: str,
     ) -> Ran:
         """Run a document's script, with the environment that the agent gives it."""
         script = render(suffix, checks)
-        return self.run_script(script, shell=shell, seconds_max=seconds_max, **env)
+        return self.run_script(script, interpreter=interpreter, seconds_max=seconds_max, **env)
 
     def run_script(
         self,
         script: str,
         *,
-        shell: tuple[str, ...] = ("sh",),
+        interpreter: tuple[str, ...] = ("sh",),
         seconds_max: float = 90,
         **env: str,
     ) -> Ran:
@@ -186,7 +186,7 @@ class Node:
         (self.layers / "script" / "script.sh").write_text(script)
         begun = time.monotonic()
         done = subprocess.run(
-            self._enter([*shell, "/script/script.sh"], agent_env),
+            self._enter([*interpreter, "/script/script.sh"], agent_env),
             capture_output=True,
             text=True,
             timeout=seconds_max,
@@ -199,7 +199,9 @@ class Node:
         seen: dict[str, str] = {}
         for path in sorted((self.layers / "upper").rglob("*")):
             seen[str(path)] = _describe(path)
-        listing = self.sh("find /dev/shm /run /tmp /var/tmp -mindepth 1 -printf '%p %y %s %T@\\n' | sort")
+        listing = self.sh(
+            "find /dev/shm /run /tmp /var/tmp -mindepth 1 -printf '%p %y %s %T@\\n' | sort"
+        )
         return {**seen, "tmpfs": listing}
 
     def close(self) -> None:
@@ -299,9 +301,24 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("certificate")
     names = f"DNS:*.{REGION}.amazonaws.com,DNS:s3.dualstack.{REGION}.amazonaws.com"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-        + ["-subj", "/CN=PatchMedic test", "-addext", f"subjectAltName={names}"]
-        + ["-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")],
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=PatchMedic test",
+            "-addext",
+            f"subjectAltName={names}",
+            "-keyout",
+            str(folder / "key.pem"),
+            "-out",
+            str(folder / "certificate.pem"),
+        ],
         check=True,
         capture_output=True,
     )

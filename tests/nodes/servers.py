@@ -35,7 +35,8 @@ class Endpoint(BaseHTTPRequestHandler):
         status = OPTIONS.get("s3_status", 200) if self.path != "/" and "s3" in host else 200
         self.answer(status, b"")
 
-    do_GET = do_HEAD
+    def do_GET(self) -> None:
+        self.do_HEAD()
 
     def answer(self, status: int, body: bytes) -> None:
         self.send_response_only(status)
@@ -89,7 +90,8 @@ def main() -> None:
         serve(tls)
     if OPTIONS.get("imds", True):
         serve(ThreadingHTTPServer(("169.254.169.254", 80), Metadata))
-    print("ready", flush=True)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     threading.Event().wait()
 
 

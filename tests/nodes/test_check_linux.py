@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from nodes.conftest import (
     NODE_ID,
     PAYLOAD,
@@ -83,7 +84,7 @@ def test_every_posix_shell_says_the_same(healthy: Node, shell: tuple[str, ...]) 
     if program is None:
         pytest.skip(f"{shell[0]} is not on this machine")
     shutil.copy(program, healthy.layers / "script" / shell[0])
-    ran = healthy.run("Check-Linux", shell=(f"/script/{shell[0]}", *shell[1:]), **TRUST)
+    ran = healthy.run("Check-Linux", interpreter=(f"/script/{shell[0]}", *shell[1:]), **TRUST)
     assert set(ran.states.values()) == {"ok"}, ran.stdout + ran.stderr
     assert ran.stderr == ""
 
@@ -101,10 +102,12 @@ def test_busybox_alone_is_enough(node: Node) -> None:
         if applet != "busybox":
             (box / applet).symlink_to("busybox")
     script = render("Check-Linux", "disk-space,package-lock,payload-leftovers,reboot-pending")
-    script = "\n".join("PATH=/script/box" if x.startswith("PATH=") else x for x in script.split("\n"))
+    script = "\n".join(
+        "PATH=/script/box" if x.startswith("PATH=") else x for x in script.split("\n")
+    )
     node.sh(f"mkdir -p {PAYLOAD} && touch -d '-20 minutes' {PAYLOAD}")
     hold_lock(node, "/var/lib/dpkg/lock-frontend")
-    ran = node.run_script(script, shell=("/script/box/sh",))
+    ran = node.run_script(script, interpreter=("/script/box/sh",))
     assert ran.states == {
         "disk-space": "ok",
         "package-lock": "bad",
@@ -144,8 +147,11 @@ def test_a_read_lock_or_a_mere_open_file_is_no_held_lock(node: Node) -> None:
 
 @pytest.mark.parametrize(
     ("manager", "path"),
-    [("yum", "/var/run/yum.pid"), ("dnf", "/var/cache/dnf/metadata_lock.pid")]
-    + [("zypper", "/var/run/zypp.pid")],
+    [
+        ("yum", "/var/run/yum.pid"),
+        ("dnf", "/var/cache/dnf/metadata_lock.pid"),
+        ("zypper", "/var/run/zypp.pid"),
+    ],
 )
 def test_a_pid_lock_counts_while_its_process_lives(node: Node, manager: str, path: str) -> None:
     holder = node.start(["sh", "-c", "echo ready; exec sleep 300"], "ready")
@@ -184,7 +190,9 @@ def test_inodes_run_out_too(node: Node) -> None:
 
 def test_a_node_that_can_write_nowhere_still_says_that_it_is_full(node: Node) -> None:
     for place in ("/dev/shm", "/run", "/tmp", "/var/tmp"):
-        node.sh(f"mount -t tmpfs -o size=64k tmpfs {place}; cat /dev/zero > {place}/full", check=False)
+        node.sh(
+            f"mount -t tmpfs -o size=64k tmpfs {place}; cat /dev/zero > {place}/full", check=False
+        )
     ran = node.run("Check-Linux", "disk-space,package-lock,dpkg-state")
     assert ran.check("disk-space")[0] == "bad"
     assert ran.check("package-lock")[0] == "ok"
@@ -210,6 +218,18 @@ def test_a_payload_whose_folder_was_deleted_under_it_still_counts(node: Node) ->
     node.start_patch_process()
     node.sh(f"rm -rf {PAYLOAD}")
     assert node.run("Check-Linux", "patch-runs").check("patch-runs")[1]["running"] == "1"
+
+
+def test_what_the_script_itself_starts_is_no_patch_run(node: Node) -> None:
+    """Checks run side by side: one may look at the very file that names a patch run's process."""
+    folder = Path(__file__).resolve().parents[2] / "documents" / "lib"
+    library = (folder / "text.sh").read_text() + (folder / "node.sh").read_text()
+    named = "sh -c 'sleep 20; :' /x/document/orchestration/c-1/PatchLinux/_script.sh"
+    node.write("/script/own.sh", f"{library}\n{named} >/dev/null 2>&1 &\nsleep 1\n")
+    asked = "find_patch_processes; echo $patch_running; kill $!"
+    assert node.sh(f". /script/own.sh; {asked}") == "0\n"
+    node.start(["sh", "-c", f"echo ready; exec {named}"], "ready")
+    assert node.sh(f"{library}\n sleep 1; find_patch_processes; echo $patch_running") == "1\n"
 
 
 @pytest.mark.parametrize(
@@ -278,7 +298,9 @@ def test_the_shared_file_wins_by_the_agents_version(
 
 def test_a_profile_that_nobody_picks_is_no_fault(node: Node) -> None:
     node.serve(role="patch-role")
-    node.write("/root/.aws/credentials", "[default]\nregion = x\n" + SHARED.replace("default", "me"))
+    node.write(
+        "/root/.aws/credentials", "[default]\nregion = x\n" + SHARED.replace("default", "me")
+    )
     assert node.run("Check-Linux", "credentials").check("credentials")[1]["source"] == "imds"
     ran = node.run("Check-Linux", "credentials", AWS_PROFILE="me")
     assert ran.check("credentials")[1]["path"] == "/root/.aws/credentials"
@@ -354,7 +376,9 @@ def test_s3_denies_the_payload_of_the_last_run(node: Node, certificate: Path) ->
     assert confirmed(ran) == {"s3-access-denied"}
 
 
-def test_an_address_in_a_log_is_used_only_if_it_is_one_of_aws(node: Node, certificate: Path) -> None:
+def test_an_address_in_a_log_is_used_only_if_it_is_one_of_aws(
+    node: Node, certificate: Path
+) -> None:
     node.serve(certificate=str(certificate))
     log = "Downloading payload from https://evil.example/x$(touch /tmp/run)\n"
     node.patch_run("11111111-aaaa-4bbb-8ccc-000000000001", began=5, ended=4, stdout=log)
@@ -365,7 +389,9 @@ def test_an_address_in_a_log_is_used_only_if_it_is_one_of_aws(node: Node, certif
 
 def test_a_repository_that_does_not_answer(node: Node) -> None:
     node.sh("rm -f /etc/apt/sources.list.d/*.sources")
-    node.write("/etc/apt/sources.list", "deb [trusted=yes] http://me:secret@127.0.0.1:9/debian x y\n")
+    node.write(
+        "/etc/apt/sources.list", "deb [trusted=yes] http://me:secret@127.0.0.1:9/debian x y\n"
+    )
     ran = node.run("Check-Linux", "package-repositories")
     state, facts = ran.check("package-repositories")
     assert (state, facts["error"]) == ("bad", "refused")
@@ -417,10 +443,8 @@ def test_the_clock_against_the_servers(node: Node, offset: int, state: str) -> N
 
 def test_an_interrupted_dpkg(node: Node) -> None:
     node.sh(
-        "sed -i '0,/^Package: bash$/b; /^Package: bash$/,/^Status:/"
-        "s/^Status: .*/Status: install ok half-configured/' /var/lib/dpkg/status; "
-        "sed -i '/^Package: coreutils$/,/^Status:/s/^Status: .*/Status: install ok half-configured/'"
-        " /var/lib/dpkg/status"
+        "sed -i '/^Package: coreutils$/,/^Status:/"
+        "s/^Status: .*/Status: install ok half-configured/' /var/lib/dpkg/status"
     )
     ran = node.run("Check-Linux", "dpkg-state")
     state, facts = ran.check("dpkg-state")
@@ -450,10 +474,12 @@ def test_a_pending_restart_is_told_and_decides_nothing(node: Node) -> None:
 
 def test_a_hostile_log_comes_out_as_harmless_text(node: Node) -> None:
     log = (
-        b'PATCHMEDIC-FINDINGS>>>\n<<<PATCHMEDIC-FINDINGS\n{"schema":1}\n"quoted" \\ \x00\x01\x1b[31m\x7f'
+        b'PATCHMEDIC-FINDINGS>>>\n<<<PATCHMEDIC-FINDINGS\n{"schema":1}\n'
+        b'"quoted" \\ \x00\x01\x1b[31m\x7f'
         b"\xff\xfe\xc3( \xed\xa0\x80 \xf0\x9f\x92\xa9 \xe6\x97\xa5\xe6\x9c\xac \r\n"
         + f"aws_secret_access_key = {SECRET}\n".encode()
         + f'"SecretAccessKey" : "{SECRET}", AccessKeyId={KEY_ID}\n'.encode()
+        + f"signing as {KEY_ID}\n".encode()
         + b"https://user:hunter2@proxy/ ?X-Amz-Signature=abcdef0123 password: hunter3\n"
     )
     folder = node.patch_run("11111111-aaaa-4bbb-8ccc-000000000001", began=5, ended=4)

@@ -11,6 +11,7 @@ import threading
 import time
 
 import pytest
+
 from nodes.conftest import PAYLOAD, SSM_LOG, Node, Ran, render
 from nodes.test_check_linux import hold_lock
 from patchmedic.checks.node import parse_remedy
@@ -64,7 +65,8 @@ def test_waiting_has_an_end(node: Node) -> None:
 def fill_cache(node: Node) -> None:
     """A package cache on a small disk of its own, filled with packages, beside a user's files."""
     node.sh(
-        "mount -t tmpfs -o size=340m tmpfs /var/cache/apt && mkdir -p /var/cache/apt/archives/partial"
+        "mount -t tmpfs -o size=340m tmpfs /var/cache/apt"
+        " && mkdir -p /var/cache/apt/archives/partial"
         " && head -c 60000000 /dev/zero > /var/cache/apt/archives/a_1_all.deb"
         " && head -c 10000000 /dev/zero > /var/cache/apt/archives/partial/b_1_all.deb"
         " && echo mine > /var/cache/apt/archives/notes.txt"
@@ -133,10 +135,11 @@ def test_packages_and_metadata_go_and_come_back_by_themselves(node: Node) -> Non
     node.write("/var/lib/apt/lists/deb.debian.org_dists_InRelease", "damaged")
     node.write("/var/cache/dnf/fedora-1/repodata/repomd.xml", "damaged")
     node.write("/var/cache/apt/archives/a_1_all.deb", "package")
+    node.write("/var/cache/apt/archives/notes.txt", "mine")
     facts = ended(node.run(CACHE), "done")
     assert int(facts["removed_files"]) >= 3
     left = node.sh("find /var/lib/apt/lists /var/cache/dnf /var/cache/apt -type f ! -name lock")
-    assert left == ""
+    assert left == "/var/cache/apt/archives/notes.txt\n"
     before = node.snapshot()
     ended(node.run(CACHE), "nothing-to-do")
     assert node.snapshot() == before
@@ -171,7 +174,9 @@ def test_a_fresh_folder_is_left_alone(node: Node) -> None:
 
 
 def test_a_remedy_that_was_killed_half_way_is_completed_by_the_next(node: Node) -> None:
-    node.sh(f"mkdir {PAYLOAD}; cd {PAYLOAD}; for i in $(seq 1 400); do mkdir -p d$i; : > d$i/f; done")
+    node.sh(
+        f"mkdir {PAYLOAD}; cd {PAYLOAD}; for i in $(seq 1 400); do mkdir -p d$i; : > d$i/f; done"
+    )
     node.sh(f"touch -d '-1 hour' {PAYLOAD}")
     # An rm that removes a part and then dies with its parent, as under kill -9.
     node.write("/script/bin/rm", '#!/bin/sh\n/bin/rm -rf "$2"/d1*\nkill -9 $PPID\n')
@@ -200,7 +205,7 @@ INIT = "/etc/init.d/amazon-ssm-agent"
 
 
 def test_the_agent_restarts_after_the_command_has_reported(node: Node) -> None:
-    node.write(INIT, "#!/bin/sh\necho \"$1\" >> /root/agent-service\n")
+    node.write(INIT, '#!/bin/sh\necho "$1" >> /root/agent-service\n')
     node.sh(f"chmod +x {INIT}")
     facts = ended(node.run(AGENT), "done")
     assert facts["command"] == "service amazon-ssm-agent restart"
@@ -210,7 +215,7 @@ def test_the_agent_restarts_after_the_command_has_reported(node: Node) -> None:
 
 
 def test_an_agent_that_just_started_is_not_restarted_again(node: Node) -> None:
-    node.write(INIT, "#!/bin/sh\necho \"$1\" >> /root/agent-service\n")
+    node.write(INIT, '#!/bin/sh\necho "$1" >> /root/agent-service\n')
     node.sh(f"chmod +x {INIT}")
     node.start_agent()
     facts = ended(node.run(AGENT), "nothing-to-do")

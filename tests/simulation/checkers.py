@@ -45,6 +45,12 @@ def _own(command: Command) -> str | None:
     return effect_id_of(command.comment)
 
 
+def _is_remedy(world: World, command: Command) -> bool:
+    """Whether it is one of ours that changes a node, as its stored intent says."""
+    record = world.store.effect(_own(command) or "")
+    return record is not None and record.effect.kind is EffectKind.REMEDY
+
+
 def _stored(call: Call) -> tuple[Incident | None, Incident] | None:
     """The incident before and after, when this call stored one."""
     if not call.took_effect:
@@ -82,17 +88,27 @@ def one_at_a_time(world: World, invocation: Invocation, call: Call) -> None:
         raise Violation("2 one at a time", f"{node.node_id} has {documents}")
 
 
+def late_owners(world: World, invocation: Invocation, call: Call) -> None:
+    """2. A late owner can neither act nor overwrite: only awaited news moves an incident."""
+    if call.name != "store.commit" or not call.took_effect:
+        return
+    before, finished = call.args[0], call.args[4]
+    if finished is not None and finished != before.awaiting:
+        what = f"{before.id} waits for {before.awaiting}, but {finished} moved it"
+        raise Violation("2 late owner", what)
+
+
 def bounded(world: World, invocation: Invocation, call: Call) -> None:
     """3. and 4. The same cause on the same node inside the window is escalated, not repeated."""
     command = _sent(world, call)
-    if command is None or not command.document.startswith(f"{world.prefix}-Remedy-"):
+    if command is None or not _is_remedy(world, command):
         return
     limits = world.policy.limits
     since = world.clock.now() - timedelta(hours=limits.cooldown_hours)
     causes = Counter(
         (node_id, world.cause_of(other))
         for other in world.fleet.commands.values()
-        if other.document.startswith(f"{world.prefix}-Remedy-") and other.requested_at >= since
+        if _is_remedy(world, other) and other.requested_at >= since
         for node_id in other.runs
     )
     for (node_id, cause), count in causes.items():
@@ -166,9 +182,7 @@ def _not_older_than(world: World, incident: Incident) -> Iterator[tuple[str, dat
         if run is None:
             continue
         own = _own(command)
-        if own and effect_incident_id(own) == incident.id and command.document.startswith(
-            f"{world.prefix}-Remedy-"
-        ):
+        if own and effect_incident_id(own) == incident.id and _is_remedy(world, command):
             yield f"the remedy {command.document} ended", run.ended_at
         if f"command:{command.command_id}" in incident.run_keys and not run.live:
             yield f"the failure {command.command_id} ended", run.ended_at
@@ -198,6 +212,7 @@ def deadlines(world: World, invocation: Invocation, call: Call) -> None:
 AFTER_EACH_CALL: tuple[Callable[[World, Invocation, Call], None], ...] = (
     opt_in,
     one_at_a_time,
+    late_owners,
     bounded,
     kill_switch,
     intent_first,

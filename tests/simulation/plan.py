@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import random
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -37,8 +38,11 @@ def policy(mode: Mode = Mode.AUTO) -> Policy:
         _remedy("wait-for-package-lock", Risk.NONE, "package-manager-locked", _WAIT),
         _remedy("free-disk-space", Risk.LOW, "disk-full", _FREE),
         _remedy("clean-package-cache", Risk.LOW, "disk-full", _CLEAN),
+        _remedy("update-agent", Risk.LOW, "agent-outdated", "AWS-UpdateSSMAgent"),
         _remedy("clear-patch-leftovers", Risk.MEDIUM, "s3-unreachable", _CLEAR),
     ]
+    again = replace(_remedy("retry-later", Risk.NONE, "package-manager-locked", ""), documents={})
+    remedies.append(again)
     return Policy(
         mode=mode,
         limits=LIMITS,

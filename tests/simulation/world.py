@@ -15,8 +15,9 @@ import functools
 import heapq
 import json
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -52,6 +53,8 @@ NESTED_MAX = 3
 SWEEP_EVERY = timedelta(minutes=1)
 WATCH_EVERY = timedelta(minutes=5)
 LOST_EVENTS_EVERY_MINUTES = 10
+COLLECTED = ("AWS-RunPatchBaseline", "AWS-RunPatchBaselineAssociation", "AWS-UpdateSSMAgent")
+"""Documents of AWS's whose ends the rule sends to the results queue, with our own."""
 READS_THAT_LAG = ("nodes.tags", "nodes.patch_state", "nodes.info", "commands.running_on")
 
 
@@ -89,6 +92,20 @@ class Weather:
         )
 
 
+STORM = Weather(
+    crash=0.03,
+    fail=0.03,
+    throttle=0.03,
+    stale=0.15,
+    between=0.15,
+    drop=0.3,
+    double=0.5,
+    late=0.5,
+    people=2.0,
+)
+"""Everything at once: what the tests of the checkers use, so that few seeds are enough."""
+CROWD = replace(STORM, crash=0, fail=0, throttle=0, between=0.5, double=1.0, drop=0, late=0)
+"""Nothing fails, but everything comes twice and at once: races."""
 CALM = Weather(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
@@ -104,9 +121,10 @@ class World:
 
     prefix = PREFIX
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, weather: Weather | None = None) -> None:
         self.rng = random.Random(seed)
-        self.weather = Weather.draw(self.rng)
+        drawn = Weather.draw(self.rng)
+        self.weather = weather or drawn
         self.clock = SimClock()
         self.start = self.clock.now()
         self.policy = policy()
@@ -118,6 +136,7 @@ class World:
         self.queues = FakeQueues(on_send=self._on_send)
         self.aws_checks = FakeAwsChecks(self.fleet)
         self.calls = 0
+        self.fates: Counter[str] = Counter()
         self.invocations = 0
         self.dead_letters: list[tuple[str, str]] = []
         self._queue: list[_Due] = []
@@ -262,6 +281,7 @@ class World:
         return Fate.FINE
 
     def _after(self, invocation: Invocation, call: Call) -> None:
+        self.fates[call.fate.name] += 1
         for check in AFTER_EACH_CALL:
             check(self, invocation, call)
 
@@ -278,7 +298,7 @@ class World:
         """Systems Manager's events are best effort: lost, doubled, late, out of order."""
         document = event["detail"]["document-name"]
         queues = ["signals"] if document in PATCH_DOCUMENTS else []
-        if document.startswith(f"{PREFIX}-") or document in PATCH_DOCUMENTS:
+        if document.startswith(f"{PREFIX}-") or document in COLLECTED:
             queues.append("results")
         for queue in queues:
             copies = 0 if self.rng.random() < self.weather.drop else 1
@@ -348,7 +368,10 @@ class World:
     def _build(self) -> None:
         for number in range(self.rng.randint(1, 3)):
             tags = dict([OPT_IN]) if self.rng.random() < 0.85 else {}
-            self.fleet.add(FakeNode(f"i-0a1b2c3d4e5f6{number:04x}", tags=tags))
+            old = self.rng.random() < 0.4
+            self.fleet.add(
+                FakeNode(f"i-0a1b2c3d4e5f6{number:04x}", tags=tags, agent_outdated=old)
+            )
         self._tick(SWEEP_EVERY, self._sweep)
         self._tick(WATCH_EVERY, self._watch)
         for node_id in self.fleet.nodes:
@@ -504,9 +527,9 @@ _CUSTOMS: tuple[tuple[Callable[[World, str], None], int], ...] = (
 )
 
 
-def simulate(seed: int) -> World:
+def simulate(seed: int, weather: Weather | None = None) -> World:
     """One world from one seed, to its end."""
-    world = World(seed)
+    world = World(seed, weather)
     world.run()
     return world
 

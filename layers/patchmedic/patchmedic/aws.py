@@ -24,6 +24,9 @@ CONFIG = Config(
 )
 """Adaptive retry slows the client down when AWS throttles.  The time-outs are well below every
 function's own, so that a hanging call ends as an error that is handled, not in a dead function."""
+ONE_TRY = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+"""For calls that must not be repeated blindly: SendCommand has no idempotency token, and botocore
+would send it again after a time-out although it went out."""
 
 _THROTTLED = frozenset(
     {
@@ -56,15 +59,16 @@ class Clients:
     def __init__(self, session_factory: Callable[[], Any] = boto3.session.Session) -> None:
         self._session_factory = session_factory
         self._session: Any = None
-        self._clients: dict[tuple[str, str | None], Any] = {}
+        self._clients: dict[tuple[str, str | None, bool], Any] = {}
 
-    def get(self, service: str, region: str | None = None) -> Any:
+    def get(self, service: str, region: str | None = None, *, one_try: bool = False) -> Any:
         """The client of a service; ``region=None`` is the function's own."""
-        key = (service, region)
+        key = (service, region, one_try)
         if key not in self._clients:
             if self._session is None:
                 self._session = self._session_factory()
-            self._clients[key] = self._session.client(service, region_name=region, config=CONFIG)
+            config = ONE_TRY if one_try else CONFIG
+            self._clients[key] = self._session.client(service, region_name=region, config=config)
         return self._clients[key]
 
 

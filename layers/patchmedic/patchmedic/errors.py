@@ -9,6 +9,7 @@
     │   ├── AwsDenied         our role lacks a right: trying again will not help
     │   └── AwsRejected       AWS understood and said no (gone, invalid, wrong state)
     ├── CommitConflict        someone else moved the incident first: read it again
+    ├── IncidentGone          the table no longer has an incident that something speaks of
     └── SettingsError         the function's environment is wrong
 
 Errors that belong to one parser live beside it (``checks.node.FindingsUnreadable``); they too are
@@ -63,6 +64,10 @@ class AwsRejected(AwsError):
 
 class CommitConflict(PatchMedicError):
     """The incident moved since it was read; decide again on the new version."""
+
+
+class IncidentGone(PatchMedicError):
+    """The table no longer has the incident."""
 
 
 class SettingsError(PatchMedicError):

@@ -27,6 +27,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
+from patchmedic.errors import PatchMedicError
 from patchmedic.model import (
     Classification,
     Effect,
@@ -100,6 +101,8 @@ class Action:
     ``not-run`` when a guard stopped it."""
     detail: str = ""
     approved_by: str | None = None
+    ended_at: datetime | None = None
+    """When its end was learned; ``None`` for a remedy that only waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,8 @@ class Incident:
     catalogue_version: str
     mode: Mode
     platform: Platform | None = None
+    node_name: str | None = None
+    """What people call the node: its Name tag, else its computer name."""
     findings: tuple[Finding, ...] = ()
     diagnosis: Diagnosis | None = None
     actions: tuple[Action, ...] = ()
@@ -146,6 +151,10 @@ class Incident:
     verified: str | None = None
     """What the independent look saw that let the incident be called resolved."""
     paged: bool = False
+    paged_by: str | None = None
+    """The effect that triggered the pager last: its resolve must not overtake it."""
+    failed_at: datetime | None = None
+    """The newest failure that joined; ``None`` while there is only the first."""
     seq: int = 0
     """The number of the last effect."""
 
@@ -156,6 +165,11 @@ class Incident:
     @property
     def finished(self) -> bool:
         return self.state is State.CLOSED
+
+    @property
+    def last_failed_at(self) -> datetime:
+        """What a look at the symptom must be newer than."""
+        return max(self.signal.time, self.failed_at or self.signal.time)
 
 
 # --- facts -------------------------------------------------------------------------------------
@@ -198,6 +212,8 @@ class FindingsRead:
     effect_id: str
     findings: tuple[Finding, ...]
     final: bool
+    node_name: str | None = None
+    """The node's Name tag, when it was read on the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +294,7 @@ class Decision:
     """False when the fact was late or doubled: nothing is committed but the line."""
 
 
-class NoTransition(Exception):
+class NoTransition(PatchMedicError):
     """A fact that the state machine has no answer to: a programming error, named."""
 
     def __init__(self, state: State, fact: Fact) -> None:
@@ -311,6 +327,7 @@ def open_incident(fact: FailureSeen, policy: Policy, now: datetime) -> Decision:
         catalogue_version=fact.classification.catalogue_version,
         mode=policy.mode,
         platform=fact.evidence.platform,
+        node_name=fact.evidence.node_name,
     )
     cause = fact.classification.cause
     if cause == "benign":
@@ -332,6 +349,9 @@ def decide(incident: Incident, fact: Fact, policy: Policy, now: datetime) -> Dec
     key = (incident.state, type(fact))
     if key in IGNORED:
         return _unchanged(incident, IGNORED[key])
+    if isinstance(fact, DeadlinePassed) and (incident.deadline is None or now < incident.deadline):
+        # The index that the sweep reads may lag: what it saw overdue has moved on meanwhile.
+        return _unchanged(incident, "the deadline has not passed yet")
     effect_id = getattr(fact, "effect_id", None)
     if effect_id is not None and effect_id != incident.awaiting:
         return _unchanged(incident, f"late news of effect {effect_id}")
@@ -555,14 +575,24 @@ def _notify(incident: Incident, notice: str, now: datetime) -> tuple[Incident, E
         page = "resolve"
         incident = replace(incident, paged=False)
     payload = {"notice": notice, "page": page}
-    return _effect(incident, EffectKind.NOTIFY, now, payload)
+    if page == "resolve":
+        payload["after"] = incident.paged_by
+    incident, effect = _effect(incident, EffectKind.NOTIFY, now, payload)
+    if page == "trigger":
+        incident = replace(incident, paged_by=effect.effect_id)
+    return incident, effect
 
 
 def _joined(incident: Incident, signal: Signal, policy: Policy) -> Incident:
     keys = incident.run_keys
     if signal.run_key not in keys:
         keys = (*keys, signal.run_key)[-policy.limits.run_keys_max :]
-    return replace(incident, run_keys=keys, signals_count=incident.signals_count + 1)
+    return replace(
+        incident,
+        run_keys=keys,
+        signals_count=incident.signals_count + 1,
+        failed_at=max(incident.last_failed_at, signal.time),
+    )
 
 
 # --- transitions -------------------------------------------------------------------------------
@@ -601,8 +631,9 @@ def _on_recovery(incident: Incident, fact: RecoverySeen, policy: Policy, now: da
         return _unchanged(incident, "a recovery signal came, but the node could not be looked at")
     if not seen.healthy:
         return _unchanged(incident, f"a recovery signal came, but: {seen.detail}")
-    if seen.observed_at <= incident.signal.time:
-        return _unchanged(incident, "a recovery signal came that is older than the failure")
+    if not _newer(incident, seen):
+        why = "a recovery signal came that is older than the failure or our last remedy"
+        return _unchanged(incident, why)
     if incident.evidence.operation == "Install" and seen.operation == "Scan":
         return _unchanged(incident, "a Scan succeeded, but it was an Install that failed")
     incident = replace(incident, verified=seen.detail)
@@ -611,7 +642,11 @@ def _on_recovery(incident: Incident, fact: RecoverySeen, policy: Policy, now: da
 
 
 def _on_findings(incident: Incident, fact: FindingsRead, policy: Policy, now: datetime) -> Decision:
-    incident = replace(incident, findings=_merged(incident.findings, fact.findings))
+    incident = replace(
+        incident,
+        findings=_merged(incident.findings, fact.findings),
+        node_name=fact.node_name or incident.node_name,
+    )
     if not fact.final:
         return Decision(incident, (), f"{len(fact.findings)} findings from the AWS side")
     return _conclude(incident, policy, now)
@@ -649,16 +684,16 @@ def _why(fact: Fact, otherwise: str) -> str:
     return fact.reason if isinstance(fact, EffectRefused | EffectFailed) else otherwise
 
 
-def _last_action(incident: Incident, state: str, detail: str) -> Incident:
+def _last_action(incident: Incident, state: str, detail: str, now: datetime) -> Incident:
     assert incident.actions, "a remedy is awaited, so there is an action"
-    last = replace(incident.actions[-1], state=state, detail=detail)
+    last = replace(incident.actions[-1], state=state, detail=detail, ended_at=now)
     return replace(incident, actions=(*incident.actions[:-1], last))
 
 
 def _on_remedy_ended(
     incident: Incident, fact: RemedyEnded, policy: Policy, now: datetime
 ) -> Decision:
-    incident = _last_action(incident, fact.state, fact.detail)
+    incident = _last_action(incident, fact.state, fact.detail, now)
     if fact.state == "failed" or fact.state == "refused":
         decision = _act(incident, policy, now)
         return replace(decision, entry=f"the remedy {fact.state}: {fact.detail}; {decision.entry}")
@@ -669,7 +704,7 @@ def _on_remedy_refused(
     incident: Incident, fact: EffectRefused, policy: Policy, now: datetime
 ) -> Decision:
     """A guard said no.  Without the opt-in tag the mode of the node is advice; else a person."""
-    incident = _last_action(incident, "not-run", fact.reason)
+    incident = _last_action(incident, "not-run", fact.reason, now)
     return _refused(incident, fact, policy, now)
 
 
@@ -680,7 +715,7 @@ def _on_verify_refused(
 
 
 def _refused(incident: Incident, fact: EffectRefused, policy: Policy, now: datetime) -> Decision:
-    advice_only = fact.rule in ("opt-in", "mode-tag", "kill-switch")
+    advice_only = fact.rule in ("opt-in", "mode", "mode-tag", "kill-switch")
     outcome = Outcome.RECOMMENDED if advice_only else Outcome.ESCALATED
     return _hand_over(incident, outcome, Reason(fact.rule, fact.reason), policy, now)
 
@@ -690,7 +725,7 @@ def _on_remedy_trouble(
 ) -> Decision:
     """What became of the remedy is not known: never try another on top of it."""
     why = _why(fact, "the remedy did not report back in time")
-    incident = _last_action(incident, "unknown", why)
+    incident = _last_action(incident, "unknown", why, now)
     return _hand_over(incident, Outcome.ESCALATED, Reason("remedy-lost", why), policy, now)
 
 
@@ -705,10 +740,9 @@ def _on_verified(incident: Incident, fact: Verified, policy: Policy, now: dateti
 
 
 def _newer(incident: Incident, seen: Observation) -> bool:
-    """The look must be of a state after our last action, or it is the old result."""
-    if not incident.actions:
-        return seen.observed_at > incident.opened_at
-    return seen.observed_at > incident.actions[-1].started_at
+    """The look must be of a state after every remedy and every failure, or it is an old result."""
+    ends = [action.ended_at or action.started_at for action in incident.actions]
+    return seen.observed_at > max([incident.last_failed_at, *ends])
 
 
 def _on_verify_trouble(

@@ -49,12 +49,14 @@ class RunCommand:
         """Send one command to one node by its id; returns the command id.
 
         The explicit id (never ``Targets``) is what keeps a command from reaching everything.
+        Sent once and never retried here: after ``AwsUnavailable`` it may have gone out, and the
+        caller has to look (``find_by_comment``); after ``AwsThrottled`` it did not.
         """
         assert node.node_id, "a command always names its node"
         assert len(comment) <= COMMENT_CHARS_MAX, "SSM refuses longer comments"
         response = call(
             "SendCommand",
-            self._ssm(node.region).send_command,
+            self._clients.get("ssm", node.region, one_try=True).send_command,
             InstanceIds=[node.node_id],
             DocumentName=document,
             Parameters={k: list(v) for k, v in parameters.items()},

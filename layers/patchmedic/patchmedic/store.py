@@ -214,7 +214,7 @@ class DynamoStore:
         One conditional write::
 
             SET    status = claimed, owner, lease_until, claims + 1, first_claimed_at if unset
-            WHEN   status = pending                          (nobody has it)
+            WHEN  (status = pending AND due_at <= now)       (nobody has it, and it is its time)
                OR (status = claimed AND lease_until < now)   (its owner died with it)
         """
         try:
@@ -229,7 +229,8 @@ class DynamoStore:
                     "first_claimed_at = if_not_exists(first_claimed_at, :now)"
                 ),
                 ConditionExpression=(
-                    "#status = :pending OR (#status = :claimed AND lease_until < :now)"
+                    "(#status = :pending AND due_at <= :now) OR "
+                    "(#status = :claimed AND lease_until < :now)"
                 ),
                 ExpressionAttributeNames={"#status": "status", "#owner": "owner"},
                 ExpressionAttributeValues=_attributes(

@@ -70,6 +70,10 @@ def _document(parameters: dict[str, Any], steps: list[dict[str, Any]]) -> dict[s
 
 def contents() -> dict[str, dict[str, Any]]:
     """Name and content of each."""
+    return {**_patch_documents(), **_other_documents()}
+
+
+def _patch_documents() -> dict[str, dict[str, Any]]:
     hook = {"type": "String", "default": "AWS-Noop"}
     return {
         "AWS-RunPatchBaseline": _document(
@@ -103,6 +107,11 @@ def contents() -> dict[str, dict[str, Any]]:
             },
             _hook_steps(),
         ),
+    }
+
+
+def _other_documents() -> dict[str, dict[str, Any]]:
+    return {
         "AWS-UpdateSSMAgent": _document(
             {
                 "version": {"type": "String", "default": ""},

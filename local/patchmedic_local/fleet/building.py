@@ -11,7 +11,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from patchmedic_local import cloud
@@ -149,7 +149,8 @@ def build_instance(spec: NodeSpec, network: Network, number: int) -> str | None:
         raise ScenarioError(f"node {spec.id}: an EC2 instance needs a subnet")
     vpc_id = _vpc_of(subnet_id)
     address = f"10.20.{number // 200}.{number % 200 + 10}"
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    # Up for a month: whoever looks at a failure does not take a fresh start for its cause.
+    launched = datetime.now(UTC) - timedelta(days=30)
     profile = None
     if spec.instance_profile:
         arn = f"arn:aws:iam::{ACCOUNT}:instance-profile/{spec.instance_profile}"
@@ -168,7 +169,8 @@ def build_instance(spec: NodeSpec, network: Network, number: int) -> str | None:
         "PrivateDnsName": f"ip-{address.replace('.', '-')}.{REGION}.compute.internal",
         "PublicDnsName": "",
         "SourceDestCheck": True,
-        "SecurityGroups": [],
+        "SecurityGroups": _default_groups(vpc_id),
+        "_platform": spec.platform,
         "Architecture": "x86_64",
         "RootDeviceType": "ebs",
         "RootDeviceName": "/dev/xvda",
@@ -178,7 +180,7 @@ def build_instance(spec: NodeSpec, network: Network, number: int) -> str | None:
         "Monitoring": {"State": "disabled"},
         "AmiLaunchIndex": 0,
         "UserData": "",
-        "LaunchTime": now,
+        "LaunchTime": launched.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
         "BlockDeviceMappings": [],
         "IamInstanceProfile": profile,
     }
@@ -186,6 +188,12 @@ def build_instance(spec: NodeSpec, network: Network, number: int) -> str | None:
         record["_terminated_at"] = time.time()
     cloud.put_instance(record, {"Name": spec.name, **spec.tags})
     return subnet_id
+
+
+def _default_groups(vpc_id: str) -> list[dict[str, str]]:
+    """A new instance is in its VPC's default security group unless told otherwise."""
+    group = cloud.default_security_group(vpc_id)
+    return [{"GroupId": group, "GroupName": "default"}] if group else []
 
 
 def _vpc_of(subnet_id: str) -> str:

@@ -11,14 +11,16 @@ import time
 from typing import Any
 
 from patchmedic_local import cloud
-from patchmedic_local.fleet.effects import applies, version_tuple
+from patchmedic_local.fleet import transcripts
+from patchmedic_local.fleet.effects import applies
 from patchmedic_local.fleet.node import Node, Outcome
 from patchmedic_local.fleet.patch_run import facts_for_choice, package_manager
 from patchmedic_local.options import REGION
 from patchmedic_local.scenario.fault import fill
 
-_RECENT_SECONDS = 120
-_IDENTITY_FIRST_AGENT = (3, 2, 0, 0)
+_RECENT_SECONDS = 6 * 3600
+_LEFTOVER_MINUTES_MIN = 2
+_TAIL_CHARACTERS = 2000
 _BEGIN, _END = "<<<PATCHMEDIC-FINDINGS", "PATCHMEDIC-FINDINGS>>>"
 _SHARED = ("disk-space", "patch-runs", "credentials", "s3-reach", "ssm-reach", "agent", "imds")
 _BY_PLATFORM = {
@@ -48,7 +50,7 @@ _BY_PLATFORM = {
 
 def look(node: Node, wanted: str) -> Outcome:
     """The whole output of a Check document for ``Checks=wanted``."""
-    names = [name for name in _BY_PLATFORM[node.platform] if name != "imds" or node.is_ec2]
+    names = list(_BY_PLATFORM[node.platform])
     if wanted != "all":
         chosen = wanted.split(",")
         names = [name for name in names if name in chosen]
@@ -83,13 +85,12 @@ def _undisturbed(node: Node, name: str) -> tuple[str, dict[str, str]]:
     if name == "credentials":
         return _credentials(node)
     if name == "imds":
-        role = cloud.role_of(node.id) or ""
-        return "ok", {"status": "200" if role else "404", "version": "IMDSv2", "role": role}
+        return _imds(node)
     if name == "package-lock":
         manager = package_manager(node)
         return "ok", {"manager": manager, "lock": "", "holder_pid": "", "holder": ""}
     if name == "patch-log-tail":
-        return "ok", {"tail": node.log_tail[-300:].replace("\n", "\\n")}
+        return "ok", {"tail": node.log_tail[-_TAIL_CHARACTERS:]}
     if name == "agent":
         return "ok", {"version": node.agent_version, "state": "running"}
     return "ok", dict(_QUIET[name])
@@ -115,33 +116,47 @@ _QUIET: dict[str, dict[str, str]] = {
 }
 
 
+def _imds(node: Node) -> tuple[str, dict[str, str]]:
+    if not node.is_ec2:
+        return "unknown", {"why": "a hybrid node has no instance metadata"}
+    role = cloud.role_of(node.id)
+    if role is None:
+        return "bad", {"status": "404", "version": "IMDSv2", "role": ""}
+    return "ok", {"status": "200", "version": "IMDSv2", "role": role}
+
+
 def _patch_runs(node: Node, now: float) -> tuple[str, dict[str, str]]:
     running = node.running()
     recent = [run for run in node.runs if run.ended is None or now - run.ended < _RECENT_SECONDS]
-    together = len(running) > 1 or any(run.corrupted_by for run in recent)
+    overlaps = [run for run in recent if run.corrupted_by is not None]
     last = max((run.started for run in node.runs), default=None)
     facts = {
         "running": str(len(running)),
         "pids": ",".join(str(20000 + int(run.started * 10) % 9000) for run in running),
         "last_run_seconds": "" if last is None else str(int(now - last)),
     }
-    return ("bad" if together else "ok"), facts
+    if overlaps:
+        facts["overlapping"] = f"{overlaps[-1].corrupted_by} {overlaps[-1].command_id}"
+    return ("bad" if overlaps else "ok"), facts
 
 
 def _leftovers(node: Node, now: float) -> tuple[str, dict[str, str]]:
+    if node.running():
+        return "ok", {"folders": "", "age_minutes": "", "why": "a patch run is alive and owns them"}
     if node.leftovers_since is None:
         return "ok", {"folders": "", "age_minutes": ""}
-    age = str(int((now - node.leftovers_since) / 60))
-    folder = "/var/log/amazon/ssm/patch-baseline-operations"
-    return "bad", {"folders": folder, "age_minutes": age}
+    # A second here stands for a minute there.
+    age = int(now - node.leftovers_since)
+    if age < _LEFTOVER_MINUTES_MIN:
+        return "ok", {"folders": "", "age_minutes": ""}
+    return "bad", {"folders": transcripts.FOLDER, "age_minutes": str(age)}
 
 
 def _credentials(node: Node) -> tuple[str, dict[str, str]]:
     facts = {"source": "imds", "path": "", "agent_version": node.agent_version}
     if not node.is_ec2:
         facts.update(source="ssm-file", path="/var/lib/amazon/ssm/credentials")
-    elif version_tuple(node.agent_version) < _IDENTITY_FIRST_AGENT:
-        facts["source"] = "imds"
-    if node.is_ec2 and cloud.role_of(node.id) is None:
+    elif cloud.role_of(node.id) is None:
         facts["source"] = "none"
+        return "unknown", {**facts, "why": "no credentials where the patch run looks for them"}
     return "ok", facts

@@ -148,7 +148,7 @@ def window(
     task_execution_id: str | None = None,
     window_target_id: str | None = None,
 ) -> None:
-    """The three maintenance-window state changes: Execution, Task Execution, Task Target Invocation."""
+    """The maintenance-window changes: Execution, Task Execution, Task Target Invocation."""
     detail: dict[str, Any] = {
         "start-time": iso(started),
         "window-id": window_id,

@@ -74,6 +74,8 @@ class Node:
     association_compliance: dict[str, PatchState] = field(default_factory=dict)
     runs: deque[ActiveRun] = field(default_factory=lambda: deque(maxlen=20))
     leftovers_since: float | None = None
+    last_heard: float | None = None
+    """The last ping that anyone could have seen."""
     silent_since: float | None = None
     """When the agent was last heard of, if someone silenced it on purpose."""
     log_tail: str = ""
@@ -119,7 +121,10 @@ class Node:
         if self.silent_since is not None:
             return self.silent_since
         if self.answers():
-            return now - (now - self.registered) % _PING_INTERVAL_SECONDS
+            self.last_heard = now - (now - self.registered) % _PING_INTERVAL_SECONDS
+            return self.last_heard
+        if self.last_heard is not None:
+            return self.last_heard
         return self.registered - self.spec.last_ping_minutes_ago * 60
 
     def ping_status(self, now: float) -> str:

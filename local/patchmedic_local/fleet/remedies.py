@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from patchmedic_local.fleet import transcripts
 from patchmedic_local.fleet.effects import Effect, version_tuple
 from patchmedic_local.fleet.node import LATEST_AGENT, Node, Outcome
 from patchmedic_local.options import Timing
@@ -62,13 +63,14 @@ class RemedyRun:
 
     def _clear_leftovers(self) -> Outcome:
         if self.node.leftovers_since is None:
-            return self._print("nothing-to-do", {"folders": ""})
+            return self._print("nothing-to-do", {"removed_folders": ""})
         self.node.leftovers_since = None
-        return self._print("done", {"folders": "/var/log/amazon/ssm/patch-baseline-operations"})
+        return self._print("done", {"removed_folders": transcripts.FOLDER})
 
     def _cure(self) -> Outcome:
         facts: dict[str, str] = {}
         did = self.suffix == _RESTART_AGENT
+        short = False
         for effect in self.node.active_effects():
             for cure in effect.fault.cures:
                 if cure.document != self.suffix:
@@ -77,6 +79,9 @@ class RemedyRun:
                 facts.update({k: fill(v, effect.values()) for k, v in cure.facts.items()})
                 enough = cure.option is None or float(effect.options[cure.option]) >= cure.at_least
                 effect.removed = enough
+                short = short or not enough
+        if short:
+            return self._print("failed", {**facts, "why": "it was not enough"})
         return self._print("done" if did else "nothing-to-do", facts)
 
     def _print(self, state: str, facts: Mapping[str, str]) -> Outcome:

@@ -30,7 +30,8 @@ ${t} root [INFO]: Product: ${os}
 ${t} root [INFO]: Patch Group:
 ${t} root [INFO]: Operation type: ${operation}
 ${t} root [INFO]: Snapshot Id: ${snapshot_id}
-${t} root [INFO]: Patch Baseline: {'baselineId': '${baseline_id}', 'name': 'AWS-DefaultPatchBaseline'}
+${t} root [INFO]: Patch Baseline: {'baselineId': '${baseline_id}', \
+'name': 'AWS-DefaultPatchBaseline'}
 ${t} root [INFO]: Reboot Option: ${reboot_option}
 """,
     "packages": """\
@@ -113,7 +114,8 @@ Traceback (most recent call last):
   File "<stdin>", line 141, in <module>
   File "/usr/lib64/python3.9/tarfile.py", line 1675, in gzopen
     fileobj = GzipFile(name, mode + "b", compresslevel, fileobj)
-FileNotFoundError: [Errno 2] No such file or directory: 'patch-baseline-operations-${{payload}}.tar.gz'
+FileNotFoundError: [Errno 2] No such file or directory: \
+'patch-baseline-operations-${{payload}}.tar.gz'
 ${{t}} root [INFO]: Cleaning up {FOLDER}
 """,
     "windows": "",
@@ -123,10 +125,10 @@ COLLISION_STDERR = {
     "linux": "Unable to load and extract the content of payload, abort.",
     "windows": """\
 Invoke-PatchBaselineOperation : The process cannot access the file
-'C:\\ProgramData\\Amazon\\PatchBaselineOperations\\State\\PatchStatesConfiguration.json' because it is
-being used by another process.
-At C:\\ProgramData\\Amazon\\SSM\\InstanceData\\${node_id}\\document\\orchestration\\${command_id}\\Patch
-Windows\\_script.ps1:219 char:13
+'C:\\ProgramData\\Amazon\\PatchBaselineOperations\\State\\PatchStatesConfiguration.json' because it
+is being used by another process.
+At C:\\ProgramData\\Amazon\\SSM\\InstanceData\\${node_id}\\document\\orchestration\\${command_id}
+\\PatchWindows\\_script.ps1:219 char:13
 + $$response = Invoke-PatchBaselineOperation -Operation ${operation} -Snapsho ...
     + CategoryInfo          : OperationStopped: (:) [Invoke-PatchBaselineOperation], IOException
 """,

@@ -29,7 +29,7 @@ def require_version() -> None:
 
 
 def replace(module_name: str, attribute: str, make: Any) -> Any:
-    """Set ``module.attribute = make(original)``; the original must exist.  Returns the new value."""
+    """Set ``module.attribute = make(original)``, which must exist.  Returns the new value."""
     module = importlib.import_module(module_name)
     if not hasattr(module, attribute):
         raise HookMismatch(

@@ -19,7 +19,7 @@ from patchmedic_local.ssm.errors import ApiError
 
 Request = Mapping[str, Any]
 Resources = list[tuple[str, Mapping[str, str]]]
-"""ARNs that a call needs, each with the resource's tags.  ``*`` where AWS authorises no resource."""
+"""ARNs that a call needs, each with its tags.  ``*`` where AWS authorises no resource."""
 
 ANY: Resources = [("*", {})]
 

@@ -155,9 +155,9 @@ def get_command_invocation(fleet: Fleet, request: Request) -> dict[str, Any]:
         "ExecutionEndDateTime": _text_time(plugin.ended if done else None),
         "Status": invocation.status if len(invocation.plugins) == 1 else plugin.status,
         "StatusDetails": invocation.details if len(invocation.plugins) == 1 else plugin.details,
-        "StandardOutputContent": _cut(plugin.stdout, _STDOUT_MAX) if done else "",
+        "StandardOutputContent": cut_like_the_agent(plugin.stdout, _STDOUT_MAX) if done else "",
         "StandardOutputUrl": "",
-        "StandardErrorContent": _cut(plugin.stderr, _STDERR_MAX) if done else "",
+        "StandardErrorContent": cut_like_the_agent(plugin.stderr, _STDERR_MAX) if done else "",
         "StandardErrorUrl": "",
         "CloudWatchOutputConfig": command.extra.get("CloudWatchOutputConfig", _NO_LOGS),
     }
@@ -182,7 +182,7 @@ def _plugin(invocation: Invocation, name: str | None) -> Plugin:
     raise ApiError("InvalidPluginName", f"The document has no step {name}.")
 
 
-def _cut(text: str, limit: int) -> str:
+def cut_like_the_agent(text: str, limit: int) -> str:
     """The first characters; the agent marks the cut."""
     return text if len(text) <= limit else text[: limit - len(_CUT)] + _CUT
 
@@ -306,7 +306,7 @@ def _joined(plugin: Plugin) -> str:
     text = plugin.stdout
     if plugin.stderr:
         text += f"\n----------ERROR-------\n{plugin.stderr}"
-    return _cut(text, _PLUGIN_OUTPUT_MAX)
+    return cut_like_the_agent(text, _PLUGIN_OUTPUT_MAX)
 
 
 @operation("CancelCommand")

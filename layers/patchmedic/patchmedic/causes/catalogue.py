@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -86,6 +85,8 @@ def load_catalogue() -> Catalogue:
 
 def load_files(folder: Path) -> Catalogue:
     """The catalogue in a folder of TOML files, validated; ``CatalogueError`` says all errors."""
+    import tomllib  # a function that starts reads the compiled file instead
+
     problems: list[str] = []
     tables: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.glob("*.toml")):
@@ -114,9 +115,9 @@ def _check_together(causes: Mapping[str, schema.Cause]) -> list[str]:
         for required in (BENIGN, UNKNOWN)
         if required not in causes
     ]
-    for cause in causes:
-        if cause in _reachable(cause, causes):
-            problems.append(f"{cause}.toml: explains: leads back to {cause} itself")
+    for cause_id in causes:
+        if cause_id in _reachable(cause_id, causes):
+            problems.append(f"{cause_id}.toml: explains: leads back to {cause_id} itself")
     symbols: dict[int, str] = {}
     for cause in causes.values():
         for hresult in cause.hresults:
@@ -174,6 +175,7 @@ def _cause(table: dict[str, Any]) -> schema.Cause:
         "statuses": schema.Status,
         "steps": schema.Step,
     }
-    plain = _tuples({key: value for key, value in table.items() if key not in parts})
-    made = {key: tuple(kind(**_tuples(part)) for part in table[key]) for key, kind in parts.items()}
-    return schema.Cause(**plain, **made)
+    fields = _tuples(table)
+    for key, kind in parts.items():
+        fields[key] = tuple(kind(**_tuples(part)) for part in table[key])
+    return schema.Cause(**fields)

@@ -44,10 +44,13 @@ CLOSE: Final = 0.1
 """A runner-up this near makes the winner too uncertain to act on."""
 CANDIDATES_MAX: Final = 8
 LINES_MAX: Final = 5
-LATER_BONUS: Final = 0.04
+LATER_BONUS: Final = 0.06
 """What standing at the very end is worth over standing at the very beginning."""
 ATTEMPT_OVERCOME: Final = 0.35
 EXPLAINED: Final = 0.6
+"""What is left of a symptom's confidence beside the cause that explains it."""
+EXPLAINS_SLACK: Final = 0.25
+"""A cause that is supported worse than this below a symptom does not explain it away."""
 FIELD_BESIDE_TEXT: Final = 0.45
 """The most that a status counts for where the text speaks for another cause."""
 
@@ -286,12 +289,13 @@ def _rank(tally: _Tally, catalogue: Catalogue) -> list[Candidate]:
 
 def _together(supports: Iterable[_Support]) -> float:
     """One number for all that speaks for a cause: the best, and a little for each further one."""
+    ordered = sorted(supports, key=lambda support: -support.weight)
     doubt, share = 1.0, 1.0
-    for each in sorted(supports, key=lambda support: -support.weight):
-        weight = each.weight - LATER_BONUS * (1.0 - each.position)
-        doubt *= 1.0 - max(weight, 0.0) * share
+    for each in ordered:
+        doubt *= 1.0 - each.weight * share
         share /= 2
-    return 1.0 - doubt
+    latest = max((each.position for each in ordered), default=1.0)
+    return max(0.0, 1.0 - doubt - LATER_BONUS * (1.0 - latest))
 
 
 def _explain(scores: dict[str, float], catalogue: Catalogue) -> dict[str, float]:
@@ -301,6 +305,8 @@ def _explain(scores: dict[str, float], catalogue: Catalogue) -> dict[str, float]
         if score < HINT:
             continue
         for symptom in catalogue.explains[cause] & scores.keys():
+            if score < scores[symptom] - EXPLAINS_SLACK:
+                continue
             adjusted[symptom] = min(adjusted[symptom], score * EXPLAINED)
             raised = score + 0.2 * scores[symptom] * (1.0 - score)
             adjusted[cause] = max(min(adjusted[cause], raised), adjusted[cause])
@@ -315,9 +321,7 @@ def _lines(tally: _Tally, cause: str) -> tuple[SupportingLine, ...]:
     return tuple(sorted(list(best)[:LINES_MAX], key=lambda line: (line.stream, line.line)))
 
 
-def _benign(
-    candidates: list[Candidate], tally: _Tally, evidence: Evidence
-) -> list[Candidate]:
+def _benign(candidates: list[Candidate], tally: _Tally, evidence: Evidence) -> list[Candidate]:
     """Put ``benign`` first where the fields or the text show that nothing failed."""
     statuses = _statuses(evidence)
     succeeded = bool(statuses) and all(status in _SUCCESS for status in statuses)

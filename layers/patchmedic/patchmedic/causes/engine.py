@@ -19,6 +19,8 @@ SET_MEMORY_BYTES_MAX: Final = 32 * 1024 * 1024
 LINES_KEPT_MAX: Final = 3
 """Lines kept for one pattern: the last ones, because a run's reason stands near its end."""
 NOISE_LINES_MAX: Final = 500
+NOISE_LINE_BYTES_MAX: Final = 500
+"""A longer line holds several messages; noise in it does not silence the others."""
 LINES_TRIED_MAX: Final = 2_000
 SPAN_BYTES_MAX: Final = 600
 """A match longer than this ties together things that have nothing to do with each other."""
@@ -75,6 +77,8 @@ class Engine:
                 found = self._matches(text, number, frozenset(), NOISE_LINES_MAX)
                 noise.extend((entry, _place(text, *match)) for match in found[:1])
                 for match in found:
+                    if match[2] - match[0] > NOISE_LINE_BYTES_MAX:
+                        continue
                     silent.update(_line_starts(text, match[1], entry.lines_before))
         hits = []
         for number in numbers:

@@ -23,10 +23,9 @@ class PatternError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Branch:
-    """Alternatives, of which one is taken; ``least`` is how often at least."""
+    """Alternatives, of which exactly one is taken."""
 
     alternatives: tuple[tuple[_Item, ...], ...]
-    least: int
 
 
 _Item = str | None | _Branch
@@ -39,7 +38,7 @@ def requires_one_of(pattern: str, literals: Sequence[str]) -> bool:
         items = _Parser(pattern).parse()
     except (IndexError, ValueError) as problem:
         raise PatternError(f"cannot be read for its literals: {problem}") from problem
-    if _ways((_Branch(items, 1),)) > WAYS_MAX:
+    if _ways((_Branch(items),)) > WAYS_MAX:
         raise PatternError(f"has more than {WAYS_MAX} ways through its alternatives; split it")
     wanted = [literal.lower() for literal in literals if literal]
     return bool(wanted) and all(_contains(branch, wanted) for branch in items)
@@ -63,12 +62,12 @@ def _contains(items: tuple[_Item, ...], wanted: Sequence[str]) -> bool:
         if any(literal in run for literal in wanted):
             return True
         if isinstance(item, _Branch):
-            if item.least == 1 and len(item.alternatives) == 1 and _plain(item.alternatives[0]):
+            if len(item.alternatives) == 1 and _plain(item.alternatives[0]):
                 run += "".join(str(part) for part in item.alternatives[0]).lower()
                 continue
-            if item.least and all(_contains(branch, wanted) for branch in item.alternatives):
+            if all(_contains(branch, wanted) for branch in item.alternatives):
                 return True
-            if item.least == 1 and _any_way(items, item, wanted):
+            if _any_way(items, item, wanted):
                 return True
         run = ""
     return any(literal in run for literal in wanted)
@@ -140,7 +139,7 @@ class _Parser:
         if self.pattern[self.at : self.at + 1] != ")":
             raise PatternError("a group is not closed")
         self.at += 1
-        return _Branch(branches, 1)
+        return _Branch(branches)
 
     def _skip_class(self) -> None:
         if self.pattern.startswith("^", self.at):

@@ -7,13 +7,13 @@ Here: one line of JSON in, one plain dictionary out.  Not here: reading files an
 from __future__ import annotations
 
 import json
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from patchmedic.causes.catalogue import Catalogue
 from patchmedic.causes.classifier import classify, decide_remedy
 from patchmedic.model import Evidence, Platform
 
-_PLATFORMS: Final = {
+_PLATFORMS: Final[dict[str, Platform | None]] = {
     "linux": "linux",
     "windows": "windows",
     "macos": "macos",
@@ -77,7 +77,7 @@ def _evidence(record: dict[str, Any]) -> Evidence:
     if platform not in _PLATFORMS:
         raise RecordError(f"platform: {platform[:40]!r} is not linux, windows or macos")
     return Evidence(
-        platform=cast("Platform | None", _PLATFORMS[platform]),
+        platform=_PLATFORMS[platform],
         document=_known(texts["document"]),
         status=_known(texts["status"]),
         response_code=_code(record.get("response_code")),

@@ -7,6 +7,7 @@ on.  Not here: finding and reading files (``catalogue``) and using the entries (
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -67,7 +68,8 @@ REMEDY_PLATFORMS: Final[Mapping[str, tuple[str, ...]]] = {
     "clear-patch-leftovers": ("linux",),
     "free-disk-space": ("linux", "windows"),
     "clean-package-cache": ("linux",),
-    "update-agent": ("linux", "windows"),
+    "restart-agent": ("linux",),
+    "update-agent": PLATFORMS,
     "reset-windows-update": ("windows",),
     "retry-later": PLATFORMS,
 }
@@ -219,7 +221,9 @@ class _Reader:
             self.error(key, "is empty")
         return str(found)
 
-    def words(self, key: str, allowed: Iterable[str] | None, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+    def words(
+        self, key: str, allowed: Iterable[str] | None, default: tuple[str, ...] = ()
+    ) -> tuple[str, ...]:
         found = self.value(key, list, list(default))
         known = None if allowed is None else set(allowed)
         for word in found:
@@ -274,7 +278,9 @@ def _kind_name(kind: type | tuple[type, ...]) -> str:
     return " or ".join(each.__name__ for each in kinds)
 
 
-def read_cause(where: str, table: Mapping[str, Any], known: Iterable[str]) -> tuple[Cause, list[str]]:
+def read_cause(
+    where: str, table: Mapping[str, Any], known: Iterable[str]
+) -> tuple[Cause, list[str]]:
     """The cause in ``table``, and what is wrong with it (nothing: an empty list).
 
     ``where`` is the file's name, for the messages; ``known`` holds the ids of all causes.
@@ -408,10 +414,8 @@ def _hresult(cause: str, reader: _Reader) -> Hresult:
     spelled = reader.text("code")
     code = 0
     if len(spelled) == 10 and spelled.startswith("0x"):
-        try:
+        with contextlib.suppress(ValueError):
             code = int(spelled, 16)
-        except ValueError:
-            pass
     if not 0x80000000 <= code <= 0xFFFFFFFF:
         reader.error("code", f"{spelled!r} is not a failing result code such as '0x80240437'")
     found = Hresult(cause, code, reader.text("symbol"), reader.weight(low=0.0))

@@ -22,7 +22,9 @@ BLOCK_BYTES: Final = 65_536
 UNWRAP_BYTES_MAX: Final = 200_000
 SHOWN_CHARACTERS_MAX: Final = 300
 
-_ESCAPES: Final = re.compile(rb"\x1b(?:\[[0-?]{0,16}[ -/]{0,4}[@-~]|\][^\x07\x1b\n]{0,200}\x07?|[@-Z\\-_])")
+_ESCAPES: Final = re.compile(
+    rb"\x1b(?:\[[0-?]{0,16}[ -/]{0,4}[@-~]|\][^\x07\x1b\n]{0,200}\x07?|[@-Z\\-_])"
+)
 _MESSAGE_START: Final = re.compile(
     rb"(?:\\r)?\\n"
     rb"| (?=[0-9EWNTewf])(?="
@@ -93,10 +95,11 @@ def _cut_long_lines(raw: bytes) -> CleanText:
     pieces: list[bytes] = []
     added: list[int] = []
     length = done = at = 0
-    while at <= len(raw):
-        end = raw.find(b"\n", at)
-        end = len(raw) if end < 0 else end
-        if end - at > LONG_LINE_BYTES:
+    while len(raw) - at > LONG_LINE_BYTES:
+        end = raw.rfind(b"\n", at, at + LONG_LINE_BYTES + 1)
+        if end < 0:
+            end = raw.find(b"\n", at)
+            end = len(raw) if end < 0 else end
             pieces.append(raw[done:at])
             length += at - done
             for number, piece in enumerate(_messages(raw[at:end])):

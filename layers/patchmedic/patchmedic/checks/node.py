@@ -38,7 +38,7 @@ _REGION = re.compile(r"\.([a-z]{2}(?:-[a-z]{2,12}){1,3}-[0-9])\.amazonaws\.com")
 _NODE_ID = re.compile(r"(?:i|mi)-[0-9a-f]{8,17}")
 
 
-class FindingsUnreadable(PatchMedicError):  # noqa: N818 - a state of the output, not of the code
+class FindingsUnreadable(PatchMedicError):
     """The output of one of our documents is not what the document prints; says in what way."""
 
     def __init__(self, code: str, reason: str) -> None:
@@ -274,7 +274,8 @@ def parse_remedy(stdout: str) -> RemedyResult:
     if not isinstance(state, str) or state not in REMEDY_STATES:
         raise FindingsUnreadable("schema", f"remedy {remedy} ended in no state that is known")
     facts = _facts(document.get("facts"), f"remedy {remedy}")
-    return RemedyResult(remedy, REMEDY_STATES[state], {name: value for name, value in facts.items() if value})
+    told = {name: value for name, value in facts.items() if value}
+    return RemedyResult(remedy, REMEDY_STATES[state], told)
 
 
 # --- from text to answers -------------------------------------------------------------------------

@@ -44,8 +44,15 @@ Progress = Callable[[str], None]
 class LocalCloud:
     """One running local cloud; a context manager that leaves no process behind."""
 
-    def __init__(self, project: Project, scenarios: Sequence[Path], port: int | None = None):
+    def __init__(
+        self,
+        project: Project,
+        scenarios: Sequence[Path],
+        port: int | None = None,
+        state: Path | None = None,
+    ) -> None:
         self._project = project
+        self.state = state or project.state
         self._scenarios = scenarios
         self.port = port or _free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
@@ -67,9 +74,9 @@ class LocalCloud:
 
     def start(self) -> None:
         """Start the cloud and wait until it answers."""
-        state = self._project.state
+        state = self.state
         shutil.rmtree(state / "outbox", ignore_errors=True)
-        state.mkdir(exist_ok=True)
+        state.mkdir(parents=True, exist_ok=True)
         log = (state / "cloud.log").open("w", encoding="utf-8")
         command = [str(self._project.local_python), "-m", "patchmedic_local", "serve"]
         command += ["--port", str(self.port), "--state-dir", str(state)]
@@ -102,7 +109,7 @@ class LocalCloud:
                 self.admin("GET", "health")
                 return
             time.sleep(0.1)
-        log = self._project.state / "cloud.log"
+        log = self.state / "cloud.log"
         tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:])
         raise click.ClickException(f"the local cloud did not start; the end of {log}:\n{tail}")
 
@@ -120,6 +127,12 @@ class LocalCloud:
         # Lambda workers that outlived their parent are in the same process group.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+
+    @property
+    def process_id(self) -> int:
+        """The cloud's own process; its Lambda workers are in the same process group."""
+        assert self._process is not None, "the cloud is running"
+        return self._process.pid
 
     def wait(self) -> int:
         """Wait until the cloud ends by itself (``patchmedic local up``)."""
@@ -146,7 +159,7 @@ class LocalCloud:
         self._sam(["deploy", "--config-env", "local"], self.environment())
 
     def _make_pager_secret(self) -> None:
-        """The secret that samconfig.toml's local environment names: in an account, yours to make."""
+        """The secret that samconfig.toml's local environment names; in an account, you make it."""
         secrets_manager = self.client("secretsmanager")
         with contextlib.suppress(secrets_manager.exceptions.ResourceExistsException):
             key = {"routing_key": secrets.token_hex(16)}
@@ -161,8 +174,8 @@ class LocalCloud:
             "PYTHONDONTWRITEBYTECODE": "1",
             **environ,
         }
-        self._project.state.mkdir(exist_ok=True)
-        log = self._project.state / f"sam-{arguments[0]}.log"
+        self.state.mkdir(parents=True, exist_ok=True)
+        log = self.state / f"sam-{arguments[0]}.log"
         with log.open("w", encoding="utf-8") as output:
             done = subprocess.run(  # noqa: S603 - the SAM CLI of our own environment
                 [str(self._project.sam), *arguments],
@@ -182,7 +195,7 @@ class LocalCloud:
 
     def environment(self) -> dict[str, str]:
         """What an AWS SDK or CLI needs to talk to this cloud."""
-        exports = (self._project.state / "env").read_text(encoding="utf-8")
+        exports = (self.state / "env").read_text(encoding="utf-8")
         pairs = (line.removeprefix("export ").partition("=") for line in exports.splitlines())
         return {name: value.strip("'\"") for name, mark, value in pairs if mark}
 
@@ -237,7 +250,7 @@ class LocalCloud:
 
     def outbox(self) -> Iterator[Path]:
         """Every message that a receiver would have got, in order."""
-        yield from sorted((self._project.state / "outbox").rglob("*.*"))
+        yield from sorted((self.state / "outbox").rglob("*.*"))
 
 
 def _clean_environ() -> dict[str, str]:

@@ -19,6 +19,13 @@ from patchmedic.store import DynamoStore
 SETTLED = frozenset({State.PROPOSED, State.HANDED_OVER, State.CLOSED})
 POLL_SECONDS = 0.5
 SWEEP_EVERY_SECONDS = 5.0
+RECOVERY_SECONDS_MAX = 30.0
+ASSOCIATION = "5b0c7d5e-2f5a-4a4e-9a53-7c6f0a1b2c01"
+ASSOCIATION_NODE = "i-0a1b2c3d4e5f60005"
+WINDOW = "mw-0a1b2c3d4e5f60001"
+WINDOW_NODE = "mi-0a1b2c3d4e5f60009"
+NODE_WITHOUT_S3 = "i-0a1b2c3d4e5f60003"
+"""Names of local/scenarios/story.yaml."""
 OPERATOR = "arn:aws:iam::123456789012:user/you"
 
 Say = Callable[[str], None]
@@ -53,35 +60,79 @@ def nodes_of(cloud: LocalCloud) -> tuple[Node, ...]:
 
 
 def play(cloud: LocalCloud, say: Say, seconds_max: float) -> tuple[Incident, ...]:
-    """A patch run fails on many nodes, some nodes are silent; wait for every outcome.
+    """Patch runs fail on many nodes in every way they are started, and some nodes are silent.
 
-    Raises ``TimeoutError`` when the incidents do not settle in time.
+    Then a person approves what waits for it, and follows one piece of advice.  Raises
+    ``TimeoutError`` when the incidents do not settle in time.
     """
     nodes = nodes_of(cloud)
-    expected = [n for n in nodes if n.faults]
-    say(f"someone runs AWS-RunPatchBaseline Install on {len(nodes)} nodes")
-    cloud.admin(
-        "POST",
-        "patch",
-        {
-            "nodes": [n.node_id for n in nodes],
-            "document": "AWS-RunPatchBaseline",
-            "operation": "Install",
-            "reboot_option": "NoReboot",
-        },
-    )
+    expected = {n.node_id for n in nodes if n.faults}
+    _start_runs(cloud, say, nodes)
     say("watch looks for nodes that went silent")
     cloud.invoke("watch", {})
-    incidents = wait_settled(cloud, {n.node_id for n in expected}, say, seconds_max)
+    incidents = wait_settled(cloud, expected, say, seconds_max)
     proposals = [i for i in incidents if i.state is State.PROPOSED]
     for incident in proposals:
         assert incident.proposal is not None
         say(f"you approve {incident.proposal.remedy} on {incident.node.node_id}")
         answer = {"incident_id": incident.id, "decision": "approve", "operator": OPERATOR}
         cloud.invoke("approve", answer)
-    if proposals:
-        incidents = wait_settled(cloud, {n.node_id for n in expected}, say, seconds_max)
-    return incidents
+    _follow_advice(cloud, say, incidents)
+    return wait_settled(cloud, expected, say, seconds_max)
+
+
+def _start_runs(cloud: LocalCloud, say: Say, nodes: Sequence[Node]) -> None:
+    started_otherwise = {ASSOCIATION_NODE, WINDOW_NODE}
+    by_command = [n.node_id for n in nodes if n.node_id not in started_otherwise]
+    say(f"someone runs AWS-RunPatchBaseline Install on {len(by_command)} nodes")
+    run = {
+        "nodes": by_command,
+        "document": "AWS-RunPatchBaseline",
+        "operation": "Install",
+        "reboot_option": "NoReboot",
+    }
+    cloud.admin("POST", "patch", run)
+    say("a patch policy's association and a maintenance window run, too")
+    cloud.admin("POST", "association", {"id": ASSOCIATION})
+    cloud.admin("POST", "window", {"id": WINDOW})
+
+
+def _follow_advice(cloud: LocalCloud, say: Say, incidents: Sequence[Incident]) -> None:
+    """Do what the mail about the subnet without a way to S3 says, and patch that node again."""
+    incident = next((i for i in incidents if i.node.node_id == NODE_WITHOUT_S3), None)
+    if incident is None or incident.state is not State.HANDED_OVER:
+        return
+    ec2 = cloud.client("ec2")
+    instances = ec2.describe_instances(InstanceIds=[NODE_WITHOUT_S3])["Reservations"]
+    instance = instances[0]["Instances"][0]
+    subnet = {"Name": "association.subnet-id", "Values": [instance["SubnetId"]]}
+    table = ec2.describe_route_tables(Filters=[subnet])["RouteTables"][0]["RouteTableId"]
+    wanted = [
+        {"Name": "vpc-id", "Values": [instance["VpcId"]]},
+        {"Name": "vpc-endpoint-type", "Values": ["Gateway"]},
+    ]
+    endpoint = ec2.describe_vpc_endpoints(Filters=wanted)["VpcEndpoints"][0]["VpcEndpointId"]
+    say(f"you follow the advice on {NODE_WITHOUT_S3}: {endpoint} gets the route table {table}")
+    ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, AddRouteTableIds=[table])
+    run = {
+        "nodes": [NODE_WITHOUT_S3],
+        "document": "AWS-RunPatchBaseline",
+        "operation": "Install",
+        "reboot_option": "NoReboot",
+    }
+    cloud.admin("POST", "patch", run)
+    _wait_closed(cloud, incident.id)
+
+
+def _wait_closed(cloud: LocalCloud, incident_id: str) -> None:
+    store = cloud.store()
+    until = time.monotonic() + RECOVERY_SECONDS_MAX
+    while time.monotonic() < until:
+        incident = store.load(incident_id)
+        if incident is not None and incident.finished:
+            return
+        time.sleep(POLL_SECONDS)
+    raise TimeoutError(f"the recovery of {incident_id} was not seen")
 
 
 def wait_settled(

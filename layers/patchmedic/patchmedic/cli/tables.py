@@ -79,7 +79,7 @@ def incidents_table(
         table.add_column(heading, overflow="fold")
     for incident in incidents:
         node = incident.node.node_id
-        name = names.get(node)
+        name = names.get(node) or incident.node_name
         sure = "" if incident.diagnosis and incident.diagnosis.confirmed else " ?"
         outcome = outcome_of(incident)
         table.add_row(

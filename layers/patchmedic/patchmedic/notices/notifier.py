@@ -46,7 +46,7 @@ class SnsNotifier:
             settings.language,
             self._catalogue.causes,
             load_remedies(),
-            incident.evidence.node_name,
+            incident.node_name,
             self._now(),
             NoticeContext(
                 prefix=settings.prefix,

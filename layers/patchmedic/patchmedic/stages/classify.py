@@ -134,6 +134,8 @@ def _open_or_join(ctx: Context, fact: FailureSeen) -> Handled:
         open_id = ctx.store.open_incident_id(signal.node, signal.incident_kind)
         if open_id is not None:
             decision = advance(ctx, open_id, fact, BY)
+            if decision.incident.finished and not decision.changed:
+                continue  # it was closed after we looked: this failure needs its own incident
             return Handled(signal, open_id, decision.incident.cause)
         decision = open_incident(fact, ctx.policy, ctx.clock.now())
         try:

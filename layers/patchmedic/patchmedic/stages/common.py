@@ -6,13 +6,15 @@ send the hints for the new effects.
 
 from __future__ import annotations
 
+import math
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from patchmedic import ports
-from patchmedic.errors import AwsError, CommitConflict
+from patchmedic.errors import AwsError, CommitConflict, IncidentGone
 from patchmedic.incident import COMMENT_PREFIX, Decision, Fact, Incident, decide
 from patchmedic.model import Effect, EffectKind
 from patchmedic.policy import Policy
@@ -21,6 +23,8 @@ COMMIT_TRIES_MAX = 6
 LEASE_SECONDS = 180
 """How long a claim holds.  Longer than any function may run, so that an owner that is still alive
 is never overtaken."""
+_OWN_COMMENT = re.compile(re.escape(COMMENT_PREFIX) + r"(?P<effect>pm-[0-9a-f]{16}-[0-9]{2,4})")
+"""Nothing looser: a person who writes "patchmedic" into a comment must not hide a failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ def advance(
     for _ in range(COMMIT_TRIES_MAX):
         before = ctx.store.load(incident_id)
         if before is None:
-            raise LookupError(f"incident {incident_id} is not in the table")
+            raise IncidentGone(f"incident {incident_id} is not in the table")
         now = ctx.clock.now()
         decision = decide(before, fact, ctx.policy, now)
         entry = ports.TimelineEntry(now, by, decision.entry)
@@ -81,7 +85,7 @@ def hint(ctx: Context, effects: Iterable[Effect]) -> None:
     for effect in effects:
         wait = (effect.not_before - ctx.clock.now()).total_seconds()
         try:
-            ctx.queues.send_effect(effect, max(0, round(wait)))
+            ctx.queues.send_effect(effect, max(0, math.ceil(wait)))
         except AwsError:
             continue
 
@@ -126,15 +130,22 @@ def take(ctx: Context, effect_id: str) -> Taken | None:
     return Taken(claimed, incident)
 
 
+def defer(ctx: Context, taken: Taken, why: str) -> str:
+    """Give the effect back; its incident's deadline bounds how often that can happen."""
+    wait = ctx.policy.limits.defer_wait_seconds
+    ctx.store.defer(taken.claimed, ctx.clock.now() + timedelta(seconds=wait))
+    ctx.queues.send_effect(taken.effect, wait)
+    return f"deferred: {why}"
+
+
 def comment_of(effect: Effect) -> str:
     return COMMENT_PREFIX + effect.effect_id
 
 
 def effect_id_of(comment: str) -> str | None:
     """The effect id in a command's Comment, if the command is ours."""
-    if not comment.startswith(COMMENT_PREFIX):
-        return None
-    return comment[len(COMMENT_PREFIX) :]
+    match = _OWN_COMMENT.fullmatch(comment)
+    return match["effect"] if match else None
 
 
 def adopt(ctx: Context, taken: Taken) -> bool:

@@ -7,9 +7,10 @@ checks, and ``collect`` reads their result.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from patchmedic.checks import node as node_checks
-from patchmedic.errors import AwsDenied, AwsError, AwsRejected
+from patchmedic.errors import AwsDenied, AwsError, AwsRejected, AwsThrottled
 from patchmedic.incident import EffectFailed, EffectRefused, Fact, FindingsRead
 from patchmedic.model import Mode, Platform
 from patchmedic.policy import Refused, kill_switch_guard, narrow_mode
@@ -20,6 +21,7 @@ from patchmedic.stages.common import (
     adopt,
     advance,
     comment_of,
+    defer,
     kill_switch,
     still_ours,
     take,
@@ -42,7 +44,8 @@ def carry_out(ctx: Context, aws_checks: AwsChecks, effect_id: str) -> str:
         return "nothing to do"
     if adopt(ctx, taken):
         return "the checks were already sent: adopted"
-    refused = _refused(ctx, taken)
+    tags = _tags(ctx, taken)
+    refused = _refused(ctx, tags)
     if refused:
         fact = EffectRefused(effect_id, refused.rule, refused.reason)
         return _advance(ctx, taken, fact)
@@ -51,8 +54,8 @@ def carry_out(ctx: Context, aws_checks: AwsChecks, effect_id: str) -> str:
     info = _node_info(ctx, taken)
     wanted = _node_check_names(names, info)
     if info is None or info.ping != "Online" or info.platform is None or not wanted:
-        return _advance(ctx, taken, FindingsRead(effect_id, findings, final=True))
-    advance(ctx, taken.incident.id, FindingsRead(effect_id, findings, final=False), BY)
+        return _advance(ctx, taken, FindingsRead(effect_id, findings, True, _name(tags)))
+    advance(ctx, taken.incident.id, FindingsRead(effect_id, findings, False, _name(tags)), BY)
     return _send(ctx, taken, info.platform, wanted)
 
 
@@ -61,16 +64,25 @@ def _advance(ctx: Context, taken: Taken, fact: Fact) -> str:
     return decision.entry
 
 
-def _refused(ctx: Context, taken: Taken) -> Refused | None:
-    """The kill switch and the node's mode tag stop even a read-only look."""
+def _tags(ctx: Context, taken: Taken) -> Mapping[str, str] | None:
+    """The node's tags, read now; ``None`` when they cannot be read.  A window has none."""
     if taken.effect.node.node_id.startswith("mw-"):
-        tag = None
-    else:
-        try:
-            tag = ctx.nodes.tags(taken.effect.node).get(MODE_TAG)
-        except AwsError as error:
-            return Refused("mode-tag-unreadable", f"the node's tags could not be read: {error}")
-    if narrow_mode(ctx.policy.mode, tag) is Mode.OBSERVE:
+        return {}
+    try:
+        return ctx.nodes.tags(taken.effect.node)
+    except AwsError:
+        return None
+
+
+def _name(tags: Mapping[str, str] | None) -> str | None:
+    return (tags or {}).get("Name") or None
+
+
+def _refused(ctx: Context, tags: Mapping[str, str] | None) -> Refused | None:
+    """The kill switch and the node's mode tag stop even a read-only look."""
+    if tags is None:
+        return Refused("mode-tag-unreadable", "the node's tags could not be read")
+    if narrow_mode(ctx.policy.mode, tags.get(MODE_TAG)) is Mode.OBSERVE:
         return Refused("mode-tag", "the node's PatchMedicMode tag narrows it to observe")
     verdict = kill_switch_guard(kill_switch(ctx))
     return verdict if isinstance(verdict, Refused) else None
@@ -105,6 +117,8 @@ def _send(ctx: Context, taken: Taken, platform: Platform, wanted: list[str]) -> 
             comment_of(effect),
             ctx.policy.limits.delivery_timeout_seconds,
         )
+    except AwsThrottled:
+        return defer(ctx, taken, "Systems Manager throttles")
     except (AwsDenied, AwsRejected) as error:
         return _advance(ctx, taken, EffectFailed(effect.effect_id, f"checks not sent: {error}"))
     ctx.store.record_command(effect, taken.claimed.owner, command_id)

@@ -18,9 +18,9 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from patchmedic.errors import AwsDenied, AwsError, AwsRejected
+from patchmedic.errors import AwsDenied, AwsError, AwsRejected, AwsThrottled
 from patchmedic.incident import EffectFailed, EffectRefused, Fact, Incident, Verified
-from patchmedic.model import EffectKind
+from patchmedic.model import EffectKind, Mode
 from patchmedic.policy import GuardFacts, Refused, guard, kill_switch_guard
 from patchmedic.signals import PATCH_DOCUMENTS
 from patchmedic.stages.classify import look_at_ping
@@ -30,6 +30,7 @@ from patchmedic.stages.common import (
     adopt,
     advance,
     comment_of,
+    defer,
     kill_switch,
     still_ours,
     take,
@@ -51,13 +52,15 @@ def carry_out(ctx: Context, effect_id: str) -> str:
         return _verify_ping(ctx, taken)
     verdict = _guard(ctx, taken)
     if verdict is not None:
+        # An earlier owner may have taken the lock before it died.
+        ctx.store.release_lock(taken.effect.node, effect_id)
         return _advance(ctx, taken, EffectRefused(effect_id, verdict.rule, verdict.reason))
     busy = _busy(ctx, taken)
     if busy:
-        return _defer(ctx, taken, busy)
+        return defer(ctx, taken, busy)
     now = ctx.clock.now()
     if not ctx.store.take_lock(taken.effect.node, effect_id, now, _lock_until(ctx, taken, now)):
-        return _defer(ctx, taken, "another command has the node")
+        return defer(ctx, taken, "another command has the node")
     return _send(ctx, taken)
 
 
@@ -66,16 +69,10 @@ def _advance(ctx: Context, taken: Taken, fact: Fact) -> str:
     return decision.entry
 
 
-def _defer(ctx: Context, taken: Taken, why: str) -> str:
-    """Give the effect back; its incident's deadline bounds how often that can happen."""
-    limits = ctx.policy.limits
-    ctx.store.defer(taken.claimed, ctx.clock.now() + timedelta(seconds=limits.defer_wait_seconds))
-    ctx.queues.send_effect(taken.effect, limits.defer_wait_seconds)
-    return f"deferred: {why}"
-
-
 def _guard(ctx: Context, taken: Taken) -> Refused | None:
     effect = taken.effect
+    if ctx.policy.mode is not Mode.AUTO:
+        return Refused("mode", f"the stack's mode is now {ctx.policy.mode.value}: nothing is run")
     tags: Mapping[str, str] | None
     try:
         tags = ctx.nodes.tags(effect.node)
@@ -149,6 +146,9 @@ def _send(ctx: Context, taken: Taken) -> str:
             comment_of(effect),
             ctx.policy.limits.delivery_timeout_seconds,
         )
+    except AwsThrottled:
+        ctx.store.release_lock(effect.node, effect.effect_id)
+        return defer(ctx, taken, "Systems Manager throttles")
     except (AwsDenied, AwsRejected) as error:
         ctx.store.release_lock(effect.node, effect.effect_id)
         return _advance(ctx, taken, EffectFailed(effect.effect_id, f"not sent: {error}"))

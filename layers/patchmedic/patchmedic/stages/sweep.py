@@ -8,14 +8,14 @@ node is back, and, less often, look for failed or stuck patch commands whose eve
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from patchmedic.errors import AwsError, CommitConflict
 from patchmedic.incident import DeadlinePassed, Incident
-from patchmedic.model import EffectKind, IncidentKind, NodeRef
+from patchmedic.model import IncidentKind, NodeRef
 from patchmedic.ports import EffectRecord, Invocation
 from patchmedic.signals import (
     COMMAND_STUCK_TYPE,
@@ -58,9 +58,9 @@ def sweep(ctx: Context, account: str, region: str, *, look_for_lost_events: bool
     """One sweep; a failure of one item never keeps the others waiting."""
     hinted = _hint_pending(ctx)
     overdue, failed = _overdue(ctx)
-    restored = _pings_restored(ctx, region)
-    found = _lost_events(ctx, account, region) if look_for_lost_events else 0
-    return Swept(hinted, overdue, restored, found, failed)
+    restored, unread = _pings_restored(ctx, region)
+    found, unlisted = _lost_events(ctx, account, region) if look_for_lost_events else (0, 0)
+    return Swept(hinted, overdue, restored, found, failed + unread + unlisted)
 
 
 def _hint_pending(ctx: Context) -> int:
@@ -91,6 +91,8 @@ def _overdue_incident(ctx: Context, incident: Incident) -> bool:
             return False
     if record.command_id is not None:
         return _overdue_command(ctx, record, record.command_id)
+    # Nothing was sent, and nobody can send it any more: the node is free.
+    ctx.store.release_lock(record.effect.node, record.effect.effect_id)
     advance(ctx, incident.id, DeadlinePassed(), BY, finished_effect=record.effect.effect_id)
     return True
 
@@ -116,8 +118,7 @@ def _overdue_command(ctx: Context, record: EffectRecord, command_id: str) -> boo
     if invocation is None or invocation.terminal:
         collect(ctx, record, invocation)
         return True
-    if record.effect.kind is not EffectKind.DIAGNOSE:
-        ctx.store.release_lock(node, record.effect.effect_id)
+    # The command still runs, so its lock stays until it runs out by itself.
     advance(
         ctx,
         record.effect.incident_id,
@@ -128,40 +129,59 @@ def _overdue_command(ctx: Context, record: EffectRecord, command_id: str) -> boo
     return True
 
 
-def _pings_restored(ctx: Context, region: str) -> int:
+def _pings_restored(ctx: Context, region: str) -> tuple[int, int]:
+    """How many nodes are back, and how many could not be asked."""
     silent = [
         i
         for i in ctx.store.open_incidents(ITEMS_MAX)
         if i.kind is IncidentKind.PING and i.node.region == region
     ]
-    restored = 0
+    restored = failed = 0
     for incident in silent:
-        info = ctx.nodes.info(incident.node)
-        if info is None or info.ping != "Online" or info.last_ping is None:
-            continue
-        if info.last_ping <= incident.signal.time:
-            continue
-        detail = {"instance-id": incident.node.node_id, "last-ping": info.last_ping.isoformat()}
-        ctx.queues.send_signal(own_event(ctx, incident.node, PING_RESTORED_TYPE, detail))
-        restored += 1
-    return restored
+        try:
+            restored += _ping_restored(ctx, incident)
+        except AwsError:
+            failed += 1
+    return restored, failed
 
 
-def _lost_events(ctx: Context, account: str, region: str) -> int:
+def _ping_restored(ctx: Context, incident: Incident) -> bool:
+    info = ctx.nodes.info(incident.node)
+    if info is None or info.ping != "Online" or info.last_ping is None:
+        return False
+    if info.last_ping <= incident.last_failed_at:
+        return False
+    detail = {"instance-id": incident.node.node_id, "last-ping": info.last_ping.isoformat()}
+    ctx.queues.send_signal(own_event(ctx, incident.node, PING_RESTORED_TYPE, detail))
+    return True
+
+
+def _lost_events(ctx: Context, account: str, region: str) -> tuple[int, int]:
+    """How many failures nobody had told us of, and how many lists could not be read to the end."""
     since = ctx.clock.now() - timedelta(hours=LOOK_BACK_HOURS)
     stuck_before = ctx.clock.now() - timedelta(hours=STUCK_AFTER_HOURS)
-    found = 0
-    for detail_type, invocations in (
-        (FAILURE_FOUND_TYPE, ctx.commands.failed_since(region, since)),
-        (COMMAND_STUCK_TYPE, ctx.commands.in_progress_before(region, stuck_before)),
-    ):
-        for invocation in invocations:
-            if _unknown_failure(ctx, account, region, invocation):
-                node = NodeRef(account, region, invocation.node_id)
-                detail = _command_detail(invocation)
-                ctx.queues.send_signal(own_event(ctx, node, detail_type, detail))
-                found += 1
-    return found
+    found = failed = 0
+    lists: tuple[tuple[str, Callable[[], tuple[Invocation, ...]]], ...] = (
+        (FAILURE_FOUND_TYPE, lambda: ctx.commands.failed_since(region, since)),
+        (COMMAND_STUCK_TYPE, lambda: ctx.commands.in_progress_before(region, stuck_before)),
+    )
+    for detail_type, read in lists:
+        try:
+            for invocation in read():
+                found += _report(ctx, account, region, detail_type, invocation)
+        except AwsError:
+            failed += 1
+    return found, failed
+
+
+def _report(
+    ctx: Context, account: str, region: str, detail_type: str, invocation: Invocation
+) -> bool:
+    if not _unknown_failure(ctx, account, region, invocation):
+        return False
+    node = NodeRef(account, region, invocation.node_id)
+    ctx.queues.send_signal(own_event(ctx, node, detail_type, _command_detail(invocation)))
+    return True
 
 
 def _unknown_failure(ctx: Context, account: str, region: str, invocation: Invocation) -> bool:

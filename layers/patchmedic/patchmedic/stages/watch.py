@@ -7,7 +7,6 @@ of a patch run is normal.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from patchmedic.model import NodeRef
@@ -48,7 +47,11 @@ def _should_answer(info: NodeInfo, ec2_state: str | None) -> bool:
 
 
 def _being_patched(ctx: Context, node: NodeRef) -> bool:
-    running: Sequence[str] = [
-        command.document.rsplit("/", 1)[-1] for command in ctx.commands.running_on(node)
-    ]
-    return any(document in PATCH_DOCUMENTS for document in running)
+    """Whether a patch run has begun on the node: it may be rebooting.
+
+    A command that only waits for a silent node (Pending, Delayed) explains nothing.
+    """
+    return any(
+        command.status == "InProgress" and command.document.rsplit("/", 1)[-1] in PATCH_DOCUMENTS
+        for command in ctx.commands.running_on(node)
+    )

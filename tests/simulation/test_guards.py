@@ -1,0 +1,188 @@
+"""Each checker is seen to fail: one guard of the code is broken on purpose, the world notices.
+
+A guard that can be taken away without any world noticing is either useless or unwatched; both are
+worth knowing, so a test here that no longer fails its worlds fails itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from patchmedic import incident as machine
+from patchmedic.policy import Allowed
+from patchmedic.ports import Claimed
+from patchmedic.stages import collect, common, notify, remediate, sweep
+from tests.fakes import FakeCommands, MemoryStore
+from tests.simulation.checkers import Violation
+from tests.simulation.world import CROWD, STORM, World
+
+SEEDS_MAX = 120
+Break = Callable[[pytest.MonkeyPatch], None]
+
+
+def caught(invariant: str) -> int | None:
+    """The first seed in which a checker of this invariant raises; ``None`` when none does."""
+    for seed in range(SEEDS_MAX):
+        try:
+            World(seed, CROWD if seed % 3 == 2 else STORM).run()
+        except Violation as violation:
+            if violation.invariant.startswith(invariant):
+                return seed
+        except AssertionError:
+            continue  # the broken code may break something else first
+    return None
+
+
+def everybody_gets_the_lock(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(MemoryStore, "take_lock", lambda *_: True)
+
+
+def nothing_is_ever_adopted(patch: pytest.MonkeyPatch) -> None:
+    for stage in (remediate, sweep):
+        patch.setattr(stage, "adopt", lambda ctx, taken: False)
+
+
+def every_claim_is_granted(patch: pytest.MonkeyPatch) -> None:
+    real = MemoryStore.claim
+
+    def claim(self: MemoryStore, effect_id: str, owner: str, now: Any, until: Any) -> Any:
+        granted = real(self, effect_id, owner, now, until)
+        record = self.effect(effect_id)
+        if granted is None and record is not None and record.status == "claimed":
+            return Claimed(replace(record, claims=1), owner, until)
+        return granted
+
+    patch.setattr(MemoryStore, "claim", claim)
+
+
+def the_guards_always_agree(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(remediate, "guard", lambda *_: Allowed())
+
+
+def the_kill_switch_is_not_read_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(remediate, "kill_switch", lambda ctx: "run")
+
+
+def attempts_are_not_counted(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(MemoryStore, "attempts_since", lambda *_: 0)
+
+
+def late_news_is_news(patch: pytest.MonkeyPatch) -> None:
+    def decide(incident: Any, fact: Any, policy: Any, now: Any) -> Any:
+        if getattr(fact, "effect_id", None) and incident.awaiting:
+            fact = replace(fact, effect_id=incident.awaiting)
+        return machine.decide(incident, fact, policy, now)
+
+    patch.setattr(common, "decide", decide)
+
+
+def our_own_commands_are_strangers(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(MemoryStore, "effect_of_command", lambda *_: None)
+    real = FakeCommands.describe
+
+    def describe(self: FakeCommands, region: str, command_id: str) -> Any:
+        info = real(self, region, command_id)
+        return replace(info, comment="") if info else None
+
+    patch.setattr(FakeCommands, "describe", describe)
+
+
+def any_look_will_do(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(machine, "_newer", lambda incident, seen: True)
+
+
+def a_look_is_not_needed(patch: pytest.MonkeyPatch) -> None:
+    def look(ctx: Any, effect_id: str, incident: Any, invocation: Any) -> Any:
+        seen = machine.Observation("patch-state", ctx.clock.now(), True, None, "the command's word")
+        return machine.Verified(effect_id, True, seen, "trust me")
+
+    patch.setattr(collect, "_verified", look)
+
+
+def commands_are_waited_for_for_ever(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(machine, "_command_deadline", lambda *_: None)
+
+
+def missed_deadlines_are_nobodys_business(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sweep, "_overdue", lambda ctx: (0, 0))
+
+
+def lost_events_stay_lost(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sweep, "_lost_events", lambda *_: (0, 0))
+
+
+def lost_hints_stay_lost(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sweep, "_hint_pending", lambda ctx: 0)
+
+
+def a_resolve_overtakes_its_page(patch: pytest.MonkeyPatch) -> None:
+    def take(ctx: Any, effect_id: str) -> Any:
+        taken = common.take(ctx, effect_id)
+        return taken and replace(taken, incident=replace(taken.incident, paged=True))
+
+    patch.setattr(notify, "take", take)
+    patch.setattr(notify, "_page_under_way", lambda ctx, taken: False)
+
+
+def commands_go_out_before_their_intent(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(remediate, "comment_of", lambda effect: "patchmedic pm-0123456789abcdef-01")
+
+
+def everything_is_one_command(patch: pytest.MonkeyPatch) -> None:
+    real = FakeCommands.send
+
+    def send(self: FakeCommands, node: Any, document: str, *others: Any) -> str:
+        command_id = real(self, node, document, *others)
+        runs = self._fleet.commands[command_id].runs
+        runs.update({f"i-{n:017x}": runs[node.node_id] for n in range(60)})  # type: ignore[attr-defined]
+        return command_id
+
+    patch.setattr(FakeCommands, "send", send)
+
+
+def tags_are_remembered(patch: pytest.MonkeyPatch) -> None:
+    """The tag is not read right before the command, but taken as it once was."""
+    patch.setattr(remediate, "_guard", lambda ctx, taken: None)
+
+
+GUARDS: tuple[tuple[str, Break], ...] = (
+    ("1 opt-in", the_guards_always_agree),
+    ("1 opt-in", tags_are_remembered),
+    ("2 one at a time", everybody_gets_the_lock),
+    ("2 late owner", late_news_is_news),
+    ("4 cool-down", attempts_are_not_counted),
+    ("5 kill switch", the_kill_switch_is_not_read_again),
+    ("9 intent first", nothing_is_ever_adopted),
+    ("9 intent first", every_claim_is_granted),
+    ("9 intent first", commands_go_out_before_their_intent),
+    ("10 never everything", everything_is_one_command),
+    ("11 checked", any_look_will_do),
+    ("11 checked", a_look_is_not_needed),
+    ("12 own commands", our_own_commands_are_strangers),
+    ("14 no failure lost", lost_events_stay_lost),
+    ("14 no failure lost", missed_deadlines_are_nobodys_business),
+    ("15 paged once", a_resolve_overtakes_its_page),
+    ("17 deadlines", commands_are_waited_for_for_ever),
+    ("17 deadlines", lost_hints_stay_lost),
+)
+
+
+@pytest.mark.parametrize(
+    ("invariant", "break_it"), GUARDS, ids=[break_it.__name__ for _, break_it in GUARDS]
+)
+def test_a_broken_guard_is_noticed(
+    invariant: str, break_it: Break, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_it(monkeypatch)
+    assert caught(invariant) is not None, f"{SEEDS_MAX} worlds did not notice"
+
+
+def test_nothing_is_noticed_when_nothing_is_broken() -> None:
+    for seed in range(15):
+        World(seed, CROWD if seed % 3 == 2 else STORM).run()
+
+

@@ -1,0 +1,398 @@
+"""The stages, each over the fakes of the ports: the cases that a simulator meets too seldom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from incident_samples import classified, signal
+
+from tests.fakes import (
+    FakeAwsChecks,
+    FakeCommands,
+    FakeFleet,
+    FakeNode,
+    FakeNodes,
+    FakeNotifier,
+    FakeQueues,
+    Fault,
+    MemoryStore,
+    SimClock,
+)
+from tests.fakes.fleet import ACCOUNT, PREFIX, REGION, Timing
+from patchmedic.errors import AwsUnavailable, PatchMedicError
+from patchmedic.incident import FailureSeen, Incident, OperatorDecided, State, open_incident
+from patchmedic.model import EffectKind, Evidence, Mode, NodeRef, Outcome, Signal, SignalKind
+from patchmedic.ports import Claimed
+from patchmedic.stages import classify, collect, diagnose, notify, remediate, sweep
+from patchmedic.stages.common import Context, advance, comment_of, create, effect_id_of
+from tests.simulation.plan import OPT_IN, catalogue, policy
+
+NODE = NodeRef(ACCOUNT, REGION, "i-0a1b2c3d4e5f60001")
+SECOND = timedelta(seconds=1)
+DISK = Fault(
+    "disk",
+    "OSError: [Errno 28] No space left on device",
+    "disk-space",
+    {"path": "/var", "free_mb": "2", "need_mb": "500", "free_inodes": "9000"},
+    frozenset({"Remedy-FreeDiskSpace-Linux"}),
+)
+
+
+@dataclass
+class Bench:
+    """One stack over one node, with everything in reach of the test."""
+
+    clock: SimClock = field(default_factory=SimClock)
+    store: MemoryStore = field(default_factory=MemoryStore)
+    queues: FakeQueues = field(default_factory=FakeQueues)
+    notifier: FakeNotifier = field(default_factory=FakeNotifier)
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.fleet = FakeFleet(self.clock, self.events.append, lambda document: Timing())
+        self.node = self.fleet.add(FakeNode(NODE.node_id, tags=dict([OPT_IN]), faults=[DISK]))
+        self.nodes = FakeNodes(self.fleet)
+        self.commands = FakeCommands(self.fleet)
+        self.ctx = Context(
+            store=self.store,
+            queues=self.queues,
+            commands=self.commands,
+            nodes=self.nodes,
+            clock=self.clock,
+            policy=policy(),
+            prefix=PREFIX,
+            opt_in_key=OPT_IN[0],
+            opt_in_value=OPT_IN[1],
+        )
+
+    def wait(self, seconds: float) -> None:
+        """Time passes, and the fleet with it."""
+        self.clock.forward(timedelta(seconds=seconds))
+        self.fleet.settle()
+
+    def failed_run(self) -> Signal:
+        """Somebody's patch run that failed."""
+        command = self.fleet.start([NODE.node_id], "AWS-RunPatchBaseline", {"Operation": ["Scan"]})
+        self.wait(200)
+        return signal(command_id=command.command_id, time=self.clock.now())
+
+    def classify(self, *signals: Signal) -> tuple[classify.Handled, ...]:
+        return classify.handle_signals(
+            self.ctx, catalogue(), NoExpander(), signals, last_try=False
+        )
+
+    def incident(self) -> Incident:
+        (incident,) = self.store.all()
+        return incident
+
+    def diagnosed(self) -> Incident:
+        """An incident whose remedy waits to be sent."""
+        self.classify(self.failed_run())
+        assert "sent" in diagnose.carry_out(self.ctx, FakeAwsChecks(self.fleet), self.awaited())
+        self.wait(60)
+        self.collect()
+        assert self.incident().state is State.REMEDIATING
+        return self.incident()
+
+    def awaited(self) -> str:
+        awaited = self.incident().awaiting
+        assert awaited is not None
+        return awaited
+
+    def collect(self) -> str:
+        """The newest event of one of our commands comes in."""
+        detail = self.events[-1]["detail"]
+        return collect.handle_command(self.ctx, collect.CommandEnded(NODE, detail["command-id"]))
+
+    def sweep(self, *, wide: bool = False) -> sweep.Swept:
+        return sweep.sweep(self.ctx, ACCOUNT, REGION, look_for_lost_events=wide)
+
+    def own_commands(self) -> list[str]:
+        return [c.document for c in self.fleet.commands.values() if effect_id_of(c.comment)]
+
+
+class NoExpander:
+    """Every event here names its node."""
+
+    def expand(self, signal: Signal) -> Any:
+        raise AssertionError(signal)
+
+    def command_of_association(self, signal: Signal) -> str | None:
+        raise AssertionError(signal)
+
+
+def test_the_whole_way_of_one_incident() -> None:
+    bench = Bench()
+    bench.diagnosed()
+    assert "sent" in remediate.carry_out(bench.ctx, bench.awaited())
+    bench.wait(60)
+    bench.collect()
+    assert bench.incident().state is State.VERIFYING
+    assert "sent" in remediate.carry_out(bench.ctx, bench.awaited())
+    bench.wait(60)
+    bench.collect()
+    assert bench.incident().outcome is Outcome.RESOLVED
+    notify.carry_out(bench.ctx, bench.notifier, f"{bench.incident().id}-04")
+    assert [t.notice for t in bench.notifier.told] == ["resolved"]
+    assert bench.own_commands() == [
+        "patchmedic-Check-Linux",
+        "patchmedic-Remedy-FreeDiskSpace-Linux",
+        "AWS-RunPatchBaseline",
+    ]
+
+
+# --- classify ------------------------------------------------------------------------------------
+
+
+def test_a_failure_that_meets_a_closing_incident_opens_its_own() -> None:
+    """Between the look at the pointer and the decision, another function resolved the incident."""
+    bench = Bench()
+    bench.classify(bench.failed_run())
+    first = bench.incident()
+    bench.wait(180)
+    second = bench.failed_run()
+
+    class Closing(MemoryStore):
+        """Closes the incident right after its pointer was read."""
+
+        closed = False
+
+    store = bench.store
+    look = store.open_incident_id
+
+    def look_then_close(node: NodeRef, kind: Any) -> str | None:
+        found = look(node, kind)
+        if found and not Closing.closed:
+            Closing.closed = True
+            before = store.load(found)
+            assert before is not None
+            after = replace(
+                before, state=State.CLOSED, version=before.version + 1, deadline=None, awaiting=None
+            )
+            store.commit(before, after, (), classify_entry(bench), None)
+        return found
+
+    store.open_incident_id = look_then_close  # type: ignore[method-assign]
+    (handled,) = bench.classify(second)
+    assert handled.incident_id != first.id
+    assert len(store.all()) == 2
+
+
+def classify_entry(bench: Bench) -> Any:
+    from patchmedic.ports import TimelineEntry
+
+    return TimelineEntry(bench.clock.now(), "test", "closed by another function")
+
+
+@pytest.mark.parametrize("comment", ["patchmedic test", "patchmedic ", "patchmedic pm-1"])
+def test_a_person_who_mentions_us_in_a_comment_hides_no_failure(comment: str) -> None:
+    bench = Bench()
+    command = bench.fleet.start([NODE.node_id], "AWS-RunPatchBaseline", {}, comment)
+    bench.wait(60)
+    (handled,) = bench.classify(signal(command_id=command.command_id, time=bench.clock.now()))
+    assert handled.incident_id is not None
+
+
+def test_our_own_command_is_known_by_its_comment_before_its_id_is_recorded() -> None:
+    bench = Bench()
+    incident = bench.diagnosed()
+    comment = f"patchmedic {incident.id}-02"
+    own = bench.fleet.start([NODE.node_id], "AWS-RunPatchBaseline", {}, comment)
+    bench.wait(200)
+    (handled,) = bench.classify(signal(command_id=own.command_id, time=bench.clock.now()))
+    assert handled.skipped is not None
+    assert handled.skipped.rule == "own-command"
+
+
+# --- remediate -----------------------------------------------------------------------------------
+
+
+def test_a_stack_that_no_longer_is_in_auto_mode_sends_nothing() -> None:
+    """The mode was changed between the decision and the command."""
+    bench = Bench()
+    bench.diagnosed()
+    ctx = replace(bench.ctx, policy=replace(bench.ctx.policy, mode=Mode.RECOMMEND))
+    remediate.carry_out(ctx, bench.awaited())
+    assert bench.own_commands() == ["patchmedic-Check-Linux"]
+    assert bench.incident().outcome is Outcome.RECOMMENDED
+
+
+def test_a_doubled_message_of_a_deferred_effect_is_not_passed_on() -> None:
+    """Else every doubled message would live as long as the node is busy, and sweep adds more."""
+    bench = Bench()
+    bench.diagnosed()
+    bench.fleet.start([NODE.node_id], "AWS-RunPatchBaseline", {})
+    bench.wait(3)
+    assert "deferred" in remediate.carry_out(bench.ctx, bench.awaited())
+    sent = len(bench.queues.sent)
+    bench.wait(1)
+    assert remediate.carry_out(bench.ctx, bench.awaited()) == "nothing to do"
+    assert len(bench.queues.sent) == sent
+    bench.wait(bench.ctx.policy.limits.defer_wait_seconds + 60)
+    assert "sent" in remediate.carry_out(bench.ctx, bench.awaited())
+
+
+def test_a_refused_effect_gives_back_the_lock_that_a_dead_owner_took() -> None:
+    bench = Bench()
+    bench.diagnosed()
+    effect_id = bench.awaited()
+    now = bench.clock.now()
+    bench.store.claim(effect_id, "dead", now, now + timedelta(seconds=180))
+    bench.store.take_lock(NODE, effect_id, now, now + timedelta(hours=2))
+    bench.wait(200)
+    bench.node.tags.clear()
+    remediate.carry_out(bench.ctx, effect_id)
+    assert bench.incident().reason is not None
+    assert bench.incident().reason.rule == "opt-in"  # type: ignore[union-attr]
+    assert bench.store.take_lock(NODE, "other", bench.clock.now(), bench.clock.now())
+
+
+def test_a_command_whose_sender_died_is_adopted_and_not_sent_again() -> None:
+    bench = Bench()
+    bench.diagnosed()
+    effect_id = bench.awaited()
+
+    def record_then_die(*_: object) -> None:
+        raise AwsUnavailable("TransactWriteItems", "InternalServerError", "gone")
+
+    dying = MemoryStore.record_command
+    bench.store.record_command = record_then_die  # type: ignore[assignment]
+    with pytest.raises(PatchMedicError):
+        remediate.carry_out(bench.ctx, effect_id)
+    del bench.store.record_command
+    assert bench.store.record_command.__func__ is dying
+    assert remediate.carry_out(bench.ctx, effect_id) == "nothing to do", "its lease still holds"
+    bench.wait(200)
+    assert "adopted" in remediate.carry_out(bench.ctx, effect_id)
+    assert bench.own_commands().count("patchmedic-Remedy-FreeDiskSpace-Linux") == 1
+
+
+# --- sweep ---------------------------------------------------------------------------------------
+
+
+def test_a_live_command_keeps_its_lock_when_its_incident_no_longer_waits() -> None:
+    bench = Bench()
+    bench.diagnosed()
+    effect_id = bench.awaited()
+    remediate.carry_out(bench.ctx, effect_id)
+    bench.wait(3)
+    bench.fleet.commands[list(bench.fleet.commands)[-1]].runs[NODE.node_id].timeout *= 100
+    bench.fleet.kill(NODE.node_id)
+    deadline = bench.incident().deadline
+    assert deadline is not None
+    bench.clock.forward_to(deadline)
+    bench.store.take_lock(NODE, effect_id, deadline, deadline + timedelta(hours=1))
+    bench.sweep()
+    assert bench.incident().reason is not None
+    assert bench.incident().reason.rule == "remedy-lost"  # type: ignore[union-attr]
+    assert not bench.store.take_lock(NODE, "other", deadline, deadline + timedelta(hours=1))
+
+
+def test_an_effect_that_nobody_carried_out_gives_its_lock_back() -> None:
+    bench = Bench()
+    bench.diagnosed()
+    effect_id = bench.awaited()
+    deadline = bench.incident().deadline
+    assert deadline is not None
+    bench.store.take_lock(NODE, effect_id, bench.clock.now(), deadline + timedelta(hours=1))
+    bench.clock.forward_to(deadline)
+    bench.sweep()
+    assert bench.incident().state is State.HANDED_OVER
+    assert bench.store.take_lock(NODE, "other", deadline, deadline)
+
+
+def test_a_node_that_cannot_be_read_keeps_no_other_waiting() -> None:
+    bench = Bench()
+    lost = signal(kind=SignalKind.PING_LOST, command_id=None, last_ping=bench.clock.now())
+    for number in (1, 2):
+        one = replace(lost, node_id=f"i-0a1b2c3d4e5f6{number:04x}", time=bench.clock.now())
+        bench.fleet.nodes.get(one.node_id or "") or bench.fleet.add(FakeNode(str(one.node_id)))
+        opened = open_incident(
+            FailureSeen(one, Evidence(), classified("unknown")), bench.ctx.policy, bench.clock.now()
+        )
+        create(bench.ctx, opened, "test")
+    bench.wait(600)
+    failing = bench.nodes.info
+
+    def info(node: NodeRef) -> Any:
+        if node == NODE:
+            raise AwsUnavailable("DescribeInstanceInformation", "InternalServerError", "gone")
+        return failing(node)
+
+    bench.nodes.info = info  # type: ignore[method-assign]
+    bench.failed_run()
+    swept = bench.sweep(wide=True)
+    assert (swept.restored, swept.found) == (1, 1)
+    assert swept.failed >= 1
+
+
+# --- notify --------------------------------------------------------------------------------------
+
+
+def paged_and_resolved(bench: Bench) -> tuple[str, str]:
+    """An incident that paged and was resolved before its first message went out."""
+    failed = open_incident(
+        FailureSeen(
+            replace(signal(), time=bench.clock.now()),
+            Evidence(platform="linux"),
+            classified("s3-unreachable"),
+        ),
+        bench.ctx.policy,
+        bench.clock.now(),
+    )
+    create(bench.ctx, failed, "test")
+    from patchmedic.incident import EffectFailed, RecoverySeen
+    from patchmedic.incident import Observation
+
+    first = failed.incident
+    assert first.awaiting is not None
+    trigger = advance(bench.ctx, first.id, EffectFailed(first.awaiting, "no answer"), "test")
+    bench.wait(60)
+    seen = Observation("patch-state", bench.clock.now(), True, "Install", "fine")
+    resolve = advance(bench.ctx, first.id, RecoverySeen(signal(), seen), "test")
+    (page,), (over,) = trigger.effects, resolve.effects
+    assert (page.payload["page"], over.payload["page"]) == ("trigger", "resolve")
+    assert page.kind is EffectKind.NOTIFY
+    return page.effect_id, over.effect_id
+
+
+def test_a_page_that_comes_too_late_is_not_sent_any_more() -> None:
+    bench = Bench()
+    trigger, resolve = paged_and_resolved(bench)
+    notify.carry_out(bench.ctx, bench.notifier, trigger)
+    notify.carry_out(bench.ctx, bench.notifier, resolve)
+    assert [t.page for t in bench.notifier.told] == [None, "resolve"]
+
+
+def test_a_resolve_waits_for_the_page_that_is_being_sent() -> None:
+    """The page's sender may be anywhere between its look and its call."""
+    bench = Bench()
+    trigger, resolve = paged_and_resolved(bench)
+    now = bench.clock.now()
+    held = bench.store.claim(trigger, "slow", now, now + timedelta(seconds=180))
+    assert isinstance(held, Claimed)
+    assert "waits" in notify.carry_out(bench.ctx, bench.notifier, resolve)
+    bench.store.finish(trigger, "sent")
+    bench.wait(120)
+    notify.carry_out(bench.ctx, bench.notifier, resolve)
+    assert [t.page for t in bench.notifier.told] == ["resolve"]
+
+
+# --- advance -------------------------------------------------------------------------------------
+
+
+def test_an_incident_that_is_gone_fails_its_own_message_only() -> None:
+    bench = Bench()
+    with pytest.raises(PatchMedicError, match="not in the table"):
+        advance(bench.ctx, "pm-0000000000000000", OperatorDecided(True, "op"), "test")
+
+
+def test_the_comment_is_read_back_as_the_effect_id_it_was_made_of() -> None:
+    bench = Bench()
+    bench.classify(bench.failed_run())
+    record = bench.store.effect(bench.awaited())
+    assert record is not None
+    assert effect_id_of(comment_of(record.effect)) == record.effect.effect_id
