@@ -9,12 +9,12 @@ import functools
 import os
 from typing import Any
 
-from patchmedic.evidence import SignalExpander
+from patchmedic.expansion import SignalExpander
 from patchmedic.model import Rejection, Skip
-from patchmedic.signals import parse_event
+from patchmedic.signals import parse_text
 from patchmedic.stages.classify import Handled, handle_signals
 from patchmedic.telemetry import Telemetry
-from patchmedic.triggers import Message, handle_batch, parse_json
+from patchmedic.triggers import Message, handle_batch
 from patchmedic.wiring import Service
 
 
@@ -33,13 +33,14 @@ def handler(event: object, context: Any) -> dict[str, Any]:
     telemetry = _telemetry()
     outcomes: list[dict[str, Any]] = []
     with telemetry.invocation(context):
-        answer = handle_batch(event, lambda message: outcomes.extend(_handle(message)))
+        answer = handle_batch(
+            event, lambda message: outcomes.extend(_handle(message)), telemetry.failed
+        )
     return {**answer, "outcomes": outcomes}
 
 
 def _handle(message: Message) -> list[dict[str, Any]]:
-    parsed = parse_json(message.body)
-    signals = parsed if isinstance(parsed, Rejection) else parse_event(parsed)
+    signals = parse_text(message.body)
     service, telemetry = _service(), _telemetry()
     if isinstance(signals, Rejection):
         telemetry.count("SignalsRejected")
@@ -50,9 +51,7 @@ def _handle(message: Message) -> list[dict[str, Any]]:
         return [{"rejected": signals.code, "reason": signals.reason}]
     if isinstance(signals, Skip):
         telemetry.count("SignalsSkipped")
-        telemetry.log.info(
-            "event skipped", extra={"rule": signals.rule, "reason": signals.reason}
-        )
+        telemetry.log.info("event skipped", extra={"rule": signals.rule, "reason": signals.reason})
         return [{"skipped": signals.rule, "reason": signals.reason}]
     handled = handle_signals(
         service.context,

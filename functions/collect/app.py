@@ -31,7 +31,9 @@ def handler(event: object, context: Any) -> dict[str, Any]:
     telemetry = _telemetry()
     outcomes: list[dict[str, str]] = []
     with telemetry.invocation(context):
-        answer = handle_batch(event, lambda message: outcomes.append(_handle(message)))
+        answer = handle_batch(
+            event, lambda message: outcomes.append(_handle(message)), telemetry.failed
+        )
     return {**answer, "outcomes": outcomes}
 
 
@@ -40,9 +42,7 @@ def _handle(message: Message) -> dict[str, str]:
     ended = parse_command_ended(message.body)
     if isinstance(ended, Rejection):
         telemetry.count("SignalsRejected")
-        telemetry.log.error(
-            "event rejected", extra={"code": ended.code, "reason": ended.reason}
-        )
+        telemetry.log.error("event rejected", extra={"code": ended.code, "reason": ended.reason})
         _service().queues.send_rejected(message.body, ended)
         return {"rejected": ended.code, "reason": ended.reason}
     done = handle_command(_service().context, ended)

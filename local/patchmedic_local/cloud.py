@@ -172,6 +172,21 @@ def default_security_group(vpc_id: str) -> str | None:
     return None
 
 
+def make_default_dhcp_options() -> None:
+    """The options that every VPC has until told otherwise: Amazon's own resolver.
+
+    MiniStack's VPCs name them, but DescribeDhcpOptions does not know them.
+    """
+    with scope():
+        ec2._dhcp_options["dopt-00000001"] = {
+            "DhcpOptionsId": "dopt-00000001",
+            "OwnerId": ACCOUNT,
+            "DhcpConfigurations": [
+                {"Key": "domain-name-servers", "Values": ["AmazonProvidedDNS"]},
+            ],
+        }
+
+
 def has_internet(subnet_id: str) -> bool:
     """Whether the subnet has a default route to an internet or NAT gateway."""
     for route in routes_of(subnet_id):

@@ -18,7 +18,7 @@ class FakeNodes:
 
     def __init__(self, fleet: FakeFleet) -> None:
         self._fleet = fleet
-        self.kill_switch_value = KILL_SWITCH_OPEN
+        self.kill_switch_value: str | None = KILL_SWITCH_OPEN
 
     def info(self, node: NodeRef) -> NodeInfo | None:
         found = self._fleet.nodes.get(node.node_id)
@@ -51,6 +51,8 @@ class FakeNodes:
         return found.compliance if found else None
 
     def kill_switch(self) -> str:
+        if self.kill_switch_value is None:
+            raise AwsRejected("GetParameter", "ParameterNotFound", "no such parameter")
         return self.kill_switch_value
 
     def _info(self, node: FakeNode) -> NodeInfo:

@@ -482,7 +482,7 @@ def _opt(world: World, node_id: str) -> None:
 
 def _switch(world: World, node_id: str) -> None:
     """The kill switch, for a while."""
-    world.nodes.kill_switch_value = world.rng.choice(["stop", "", "RUN"])
+    world.nodes.kill_switch_value = world.rng.choice(["stop", "", "RUN", None])
 
     def back() -> None:
         world.nodes.kill_switch_value = "run"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from patchmedic.errors import PatchMedicError
 from patchmedic.model import Rejection
 from patchmedic.telemetry import Telemetry
 from patchmedic.triggers import Message, handle_batch, parse_effect
@@ -30,18 +29,11 @@ def handle_effects(
             )
             outcomes.append({"rejected": effect_id.code, "reason": effect_id.reason})
             return
-        try:
-            done = work(effect_id)
-        except PatchMedicError as error:
-            telemetry.count("EffectsFailed")
-            telemetry.log.warning(
-                "effect failed", extra={"effect": effect_id, "error": str(error)}
-            )
-            raise
+        done = work(effect_id)
         telemetry.count("EffectsCarriedOut")
         telemetry.log.info("effect carried out", extra={"effect": effect_id, "done": done})
         outcomes.append({"effect": effect_id, "done": done})
 
     with telemetry.invocation(context):
-        answer = handle_batch(event, handle)
+        answer = handle_batch(event, handle, telemetry.failed)
     return {**answer, "outcomes": outcomes}

@@ -434,6 +434,7 @@ def _act(incident: Incident, policy: Policy, now: datetime) -> Decision:
         incident.platform,
         [a.remedy for a in incident.actions],
         by_text_only=diagnosis.basis == "text",
+        silent=incident.kind is IncidentKind.PING,
     )
     if choice.remedy is None:
         return _hand_over(

@@ -122,11 +122,13 @@ def choose_remedy(
     tried: Collection[str],
     *,
     by_text_only: bool,
+    silent: bool = False,
 ) -> Choice:
     """Pick the first remedy of a cause that the policy allows and this incident has not tried.
 
     ``by_text_only`` is true when a passing cause is known from the text alone and no finding
-    could still see it: then only remedies that change nothing (no document) are open.
+    could still see it: then only remedies that change nothing (no document) are open.  So it is
+    when the node is ``silent``: no document reaches it.
     """
     if policy.mode is not Mode.AUTO:
         return Choice(None, False, "mode", f"the mode is {policy.mode.value}: nothing is run")
@@ -136,7 +138,7 @@ def choose_remedy(
         remedy = policy.remedies[remedy_id]
         if remedy_id in tried or not _fits(remedy, platform):
             continue
-        if by_text_only and remedy.documents:
+        if (by_text_only or silent) and remedy.documents:
             continue
         if remedy.only_when_over and not by_text_only:
             continue

@@ -12,6 +12,7 @@ from typing import Any
 from patchmedic.aws import Clients, call
 from patchmedic.model import Effect, EffectKind, Rejection
 
+REJECTED_CHARACTERS_MAX = 240_000
 DELAY_SECONDS_MAX = 900
 """SQS's own limit; a later effect is looked at, found early, and sent on again."""
 
@@ -38,12 +39,16 @@ class SqsQueues:
         self._send("signals", event, 0)
 
     def send_rejected(self, body: str, rejection: Rejection) -> None:
-        """Keep an input that is no signal where dead letters are kept, with its reason."""
+        """Keep an input that is no signal where dead letters are kept, with its reason.
+
+        What came through SQS fits into SQS again.  A direct invocation can be larger: then its
+        beginning is kept, for the caller has the rest.
+        """
         call(
             "SendMessage",
             self._clients.get("sqs").send_message,
             QueueUrl=self._urls["rejected"],
-            MessageBody=body,
+            MessageBody=body[:REJECTED_CHARACTERS_MAX] or "(empty)",
             MessageAttributes={
                 "code": {"DataType": "String", "StringValue": rejection.code},
                 "reason": {"DataType": "String", "StringValue": rejection.reason},

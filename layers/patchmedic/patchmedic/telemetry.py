@@ -12,6 +12,9 @@ from typing import Any, Literal
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from patchmedic.errors import PatchMedicError
+from patchmedic.triggers import Message
+
 NAMESPACE = "PatchMedic"
 Metric = Literal[
     "SignalsHandled",
@@ -32,9 +35,11 @@ class Telemetry:
     def __init__(self, service: str) -> None:
         self.log = Logger(service=service)
         self._metrics = Metrics(namespace=NAMESPACE, service=service)
+        self._counted = False
 
     def count(self, metric: Metric, value: int = 1) -> None:
         """Add to a metric of this invocation."""
+        self._counted = True
         self._metrics.add_metric(name=metric, unit=MetricUnit.Count, value=value)
 
     @contextmanager
@@ -44,4 +49,16 @@ class Telemetry:
         try:
             yield
         finally:
-            self._metrics.flush_metrics(raise_on_empty_metrics=False)
+            if self._counted:
+                self._metrics.flush_metrics()
+            self._counted = False
+
+    def failed(self, message: Message, error: Exception) -> None:
+        """A message could not be handled: say which and why, with the way to the place."""
+        self.count("EffectsFailed")
+        known = isinstance(error, PatchMedicError)
+        self.log.warning(
+            "message failed" if known else "message failed on a bug of ours",
+            extra={"message_id": message.message_id, "error": str(error)[:500]},
+            exc_info=None if known else error,
+        )

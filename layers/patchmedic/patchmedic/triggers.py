@@ -18,6 +18,8 @@ from patchmedic.stages.collect import CommandEnded
 
 LAST_RECEIVE = 4
 """The queues give a message up after five receives; from the fourth on, it is now or never."""
+BUGS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+"""What a mistake in our own code raises."""
 _EFFECT = re.compile(r"pm-[0-9a-f]{16}-[0-9]{2,4}")
 _COMMAND = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NODE = re.compile(r"m?i-[0-9a-f]{8,17}")
@@ -53,17 +55,23 @@ def messages(event: object) -> Iterator[Message]:
         )
 
 
-def handle_batch(event: object, handle: Callable[[Message], None]) -> dict[str, Any]:
+def handle_batch(
+    event: object,
+    handle: Callable[[Message], None],
+    failed: Callable[[Message, Exception], None],
+) -> dict[str, Any]:
     """Handle each message; the answer tells SQS which ones to deliver again.
 
-    ``handle`` raises for a message that must come back.  An event that came without a queue has
-    nobody to redeliver it, so its error is raised to the caller.
+    ``handle`` raises for a message that must come back, and a bug that one message brings to light
+    must not take the others to the dead-letter queue with it.  ``failed`` says so in the log.  An
+    event that came without a queue has nobody to redeliver it: its error goes to the caller.
     """
     failures: list[dict[str, str]] = []
     for message in messages(event):
         try:
             handle(message)
-        except PatchMedicError:
+        except (PatchMedicError, *BUGS) as error:
+            failed(message, error)
             if message.message_id is None:
                 raise
             failures.append({"itemIdentifier": message.message_id})

@@ -47,6 +47,7 @@ class Network:
         self._tables: dict[str, str] = {}
 
     def build(self, network: Mapping[str, Any]) -> None:
+        cloud.make_default_dhcp_options()
         for name, vpc in network.get("vpcs", {}).items():
             self._make("vpc", name, "CreateVpc", "vpcId", CidrBlock=vpc["cidr"])
         for name, gateway in network.get("internet_gateways", {}).items():

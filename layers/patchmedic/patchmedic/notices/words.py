@@ -367,6 +367,12 @@ RULES: Mapping[str, RuleWords] = {
         ),
         ("tag",),
     ),
+    "node-unreachable": RuleWords(
+        _t(
+            "The node does not answer, so no command was sent: it would only have waited.",
+            "ノードが応答しないため、コマンドは送信していません（送信しても待機し続けるだけです）。",
+        ),
+    ),
     "opt-in-unreadable": RuleWords(
         _t(
             "The node's tags could not be read, and what cannot be read counts as a no.",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -102,14 +102,16 @@ class Taken:
         return self.claimed.record.effect
 
 
-def take(ctx: Context, effect_id: str) -> Taken | None:
+def take(ctx: Context, effect_id: str, kinds: Collection[EffectKind]) -> Taken | None:
     """Claim an effect if it is due and still wanted; ``None`` when there is nothing to do.
 
+    ``kinds`` are the ones that the stage can carry out: an effect that came over the wrong queue is
+    left to the sweep, which hints at it again.
     An effect that came too early is hinted at again; one that its incident no longer waits for is
     put away.  Notifications are never awaited: they are wanted until they are done.
     """
     record = ctx.store.effect(effect_id)
-    if record is None or record.status in ("done", "sent"):
+    if record is None or record.status in ("done", "sent") or record.effect.kind not in kinds:
         return None
     now = ctx.clock.now()
     if record.effect.not_before > now:

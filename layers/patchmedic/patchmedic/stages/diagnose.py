@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from patchmedic.checks import node as node_checks
 from patchmedic.errors import AwsDenied, AwsError, AwsRejected, AwsThrottled
 from patchmedic.incident import EffectFailed, EffectRefused, Fact, FindingsRead
-from patchmedic.model import Mode, Platform
+from patchmedic.model import EffectKind, Mode, Platform
 from patchmedic.policy import Refused, kill_switch_guard, narrow_mode
 from patchmedic.ports import AwsChecks, NodeInfo
 from patchmedic.stages.common import (
@@ -39,7 +39,7 @@ _NAME = re.compile(r"[a-z0-9-]{2,40}")
 
 def carry_out(ctx: Context, aws_checks: AwsChecks, effect_id: str) -> str:
     """Carry out one diagnose effect; returns what was done, for the log."""
-    taken = take(ctx, effect_id)
+    taken = take(ctx, effect_id, (EffectKind.DIAGNOSE,))
     if taken is None:
         return "nothing to do"
     if adopt(ctx, taken):

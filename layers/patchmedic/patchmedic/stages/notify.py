@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from patchmedic.incident import Incident
+from patchmedic.model import EffectKind
 from patchmedic.stages.common import Context, Taken, take
 
 BY = "notify"
@@ -24,7 +25,7 @@ class Notifier(Protocol):
 
 def carry_out(ctx: Context, notifier: Notifier, effect_id: str) -> str:
     """Carry out one notify effect; returns what was done, for the log."""
-    taken = take(ctx, effect_id)
+    taken = take(ctx, effect_id, (EffectKind.NOTIFY,))
     if taken is None:
         return "nothing to do"
     notice = str(taken.effect.payload["notice"])

@@ -4,6 +4,7 @@ The order is the safety of the product::
 
     take the effect (claim)  ─ adopt a command that already went out
     read the guards afresh   ─ opt-in tag, mode tag, earlier attempts; unreadable means no
+    does the node answer?    ─ a command for a silent or stopped node would only wait
     node free?               ─ no other patch run or command of ours under way
     take the node's lock     ─ one mutating command at a time, with this effect as the owner
     count the attempt        ─ before the call, so that a crash cannot hide it
@@ -43,7 +44,7 @@ _ASSOCIATION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 def carry_out(ctx: Context, effect_id: str) -> str:
     """Carry out one remedy or verify effect; returns what was done, for the log."""
-    taken = take(ctx, effect_id)
+    taken = take(ctx, effect_id, (EffectKind.REMEDY, EffectKind.VERIFY))
     if taken is None:
         return "nothing to do"
     if adopt(ctx, taken):
@@ -55,6 +56,11 @@ def carry_out(ctx: Context, effect_id: str) -> str:
         # An earlier owner may have taken the lock before it died.
         ctx.store.release_lock(taken.effect.node, effect_id)
         return _advance(ctx, taken, EffectRefused(effect_id, verdict.rule, verdict.reason))
+    if not _answers(ctx, taken):
+        if taken.effect.kind is EffectKind.VERIFY:
+            return defer(ctx, taken, "the node does not answer (yet)")
+        reason = "the node does not answer, so a command would only wait for it"
+        return _advance(ctx, taken, EffectRefused(effect_id, "node-unreachable", reason))
     busy = _busy(ctx, taken)
     if busy:
         return defer(ctx, taken, busy)
@@ -88,6 +94,12 @@ def _guard(ctx: Context, taken: Taken) -> Refused | None:
     facts = GuardFacts(tags, kill_switch(ctx), attempts)
     verdict = guard(facts, ctx.policy.limits, ctx.opt_in_key, ctx.opt_in_value)
     return verdict if isinstance(verdict, Refused) else None
+
+
+def _answers(ctx: Context, taken: Taken) -> bool:
+    """SSM accepts a command for a stopped or silent node and lets it wait: look first."""
+    info = ctx.nodes.info(taken.effect.node)
+    return info is not None and info.ping == "Online"
 
 
 def _counts_as_attempt(taken: Taken) -> bool:
