@@ -62,7 +62,7 @@ class _Session:
 
 @pytest.fixture(scope="session")
 def local_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """The story's fleet, on a port of its own."""
+    """The fleet of ``fleet.yaml``, on a port of its own."""
     python = os.environ.get("PATCHMEDIC_LOCAL_PYTHON")
     if not python:
         pytest.skip("PATCHMEDIC_LOCAL_PYTHON names no interpreter for the local cloud")
@@ -71,7 +71,7 @@ def local_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud
         port = free.getsockname()[1]
     command = [python, "-m", "patchmedic_local", "serve", "--port", str(port), "--run-seconds", "1"]
     command += ["--state-dir", str(tmp_path_factory.mktemp("contract"))]
-    command += ["--scenario", str(ROOT / "local" / "scenarios" / "story.yaml")]
+    command += ["--scenario", str(Path(__file__).parent / "fleet.yaml")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "local")}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.fakes import MemoryStore
+from tests.unit.incident_samples import POLICY, classified, finding, signal
 
 from patchmedic.errors import AwsRejected, CommitConflict
 from patchmedic.incident import (
@@ -26,8 +28,6 @@ from patchmedic.incident import (
 from patchmedic.model import Effect, Evidence, IncidentKind, NodeRef, Skip, SupportingLine
 from patchmedic.ports import Claimed, Store, TimelineEntry
 from patchmedic.store import DynamoStore
-from tests.fakes import MemoryStore
-from tests.unit.incident_samples import POLICY, classified, finding, signal
 
 NOW = datetime.now(UTC)
 MINUTE = timedelta(minutes=1)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from tests.fakes.fleet import FakeFleet
+
 from patchmedic.incident import Incident
 from patchmedic.model import Finding, NodeRef, Verdict
-from tests.fakes.fleet import FakeFleet
 
 
 class FakeAwsChecks:
@@ -29,9 +30,7 @@ class FakeAwsChecks:
             "instance-state": ("instance-stopped", found.state != "running"),
             "managed-node": ("agent-outdated", found.agent_outdated),
         }
-        return tuple(
-            _finding(name, *answers[name], node) for name in names if name in answers
-        )
+        return tuple(_finding(name, *answers[name], node) for name in names if name in answers)
 
 
 def _finding(name: str, cause: str, bad: bool, node: NodeRef) -> Finding:

@@ -6,12 +6,13 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from tests.fakes.fleet import PREFIX, REGION, TERMINAL, Command, FakeFleet, Run
+
 from patchmedic.errors import AwsRejected
 from patchmedic.model import NodeRef
 from patchmedic.ports import CommandInfo, Invocation
 from patchmedic.run_command import COMMENT_CHARS_MAX
 from patchmedic.signals import PATCH_DOCUMENTS
-from tests.fakes.fleet import PREFIX, REGION, TERMINAL, Command, FakeFleet, Run
 
 _CHECKS = re.compile(r"all|[a-z0-9-]{2,40}(,[a-z0-9-]{2,40}){0,29}")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")

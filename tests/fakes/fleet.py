@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from tests.fakes.clock import SimClock
+
 from patchmedic.incident import Observation
 from patchmedic.signals import PATCH_DOCUMENTS
-from tests.fakes.clock import SimClock
 
 ACCOUNT = "123456789012"
 REGION = "ap-northeast-1"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tests.fakes.fleet import PING_EVERY, REGION, FakeFleet, FakeNode
+
 from patchmedic.errors import AwsRejected
 from patchmedic.incident import Observation
 from patchmedic.model import NodeRef
 from patchmedic.ports import NodeInfo
-from tests.fakes.fleet import PING_EVERY, REGION, FakeFleet, FakeNode
 
 KILL_SWITCH_OPEN = "run"
 

@@ -118,7 +118,11 @@ class MemoryStore:
         wrong = [
             *self._runs_of_others(after),
             *(e.effect_id for e in effects if e.effect_id in self._effects),
-            *([finished_effect] if finished_effect and finished_effect not in self._effects else []),
+            *(
+                [finished_effect]
+                if finished_effect and finished_effect not in self._effects
+                else []
+            ),
             *(["open"] if closes and self._pointer(after) not in (None, after.id) else []),
         ]
         if wrong:

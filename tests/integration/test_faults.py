@@ -60,7 +60,7 @@ def _kill_workers(cloud: LocalCloud) -> int:
 
 
 def test_functions_killed_in_mid_incident_lose_nothing_and_double_nothing(
-    cloud: LocalCloud, told: object, eventually: Wait
+    cloud: LocalCloud, night: object, eventually: Wait
 ) -> None:
     _patch(cloud, CRASH)
     killed = 0
@@ -86,7 +86,7 @@ def test_functions_killed_in_mid_incident_lose_nothing_and_double_nothing(
 
 
 def test_a_command_whose_answer_was_lost_is_adopted_not_sent_again(
-    cloud: LocalCloud, told: object, eventually: Wait
+    cloud: LocalCloud, night: object, eventually: Wait
 ) -> None:
     """SendCommand takes effect, its answer is lost: the effect finds its command by the Comment."""
     fault = {"action": "SendCommand", "error": "InternalServerError", "after": True, "times": 2}
@@ -110,7 +110,7 @@ def test_a_command_whose_answer_was_lost_is_adopted_not_sent_again(
 
 
 def test_the_kill_switch_stops_everything_that_would_run(
-    cloud: LocalCloud, told: object, eventually: Wait
+    cloud: LocalCloud, night: object, eventually: Wait
 ) -> None:
     ssm = cloud.client("ssm")
     ssm.put_parameter(Name="/patchmedic/kill-switch", Value="stop", Overwrite=True)
@@ -133,7 +133,7 @@ def test_the_kill_switch_stops_everything_that_would_run(
 
 
 def test_a_node_tagged_observe_is_not_touched(
-    cloud: LocalCloud, told: object, eventually: Wait
+    cloud: LocalCloud, night: object, eventually: Wait
 ) -> None:
     _patch(cloud, OBSERVED)
 
@@ -147,7 +147,7 @@ def test_a_node_tagged_observe_is_not_touched(
 
 
 def test_a_failure_whose_event_was_lost_is_found_by_the_sweep(
-    cloud: LocalCloud, told: object, eventually: Wait
+    cloud: LocalCloud, night: object, eventually: Wait
 ) -> None:
     """EventBridge delivers Systems Manager's events best effort: here none is delivered."""
     events = cloud.client("events")

@@ -109,7 +109,7 @@ CASES = [(f, *call) for f, calls in DENIED.items() for call in calls]
     ids=[f"{c[0]}-{c[2]}-{c[3].get('DocumentName', c[1])}" for c in CASES],
 )
 def test_what_is_not_listed_is_denied(
-    cloud: LocalCloud, told: object, function: str, service: str, method: str, arguments: Any
+    cloud: LocalCloud, night: object, function: str, service: str, method: str, arguments: Any
 ) -> None:
     client = _session(cloud, function).client(service, endpoint_url=cloud.endpoint)
     arguments = dict(arguments)
@@ -127,14 +127,14 @@ def test_what_is_not_listed_is_denied(
     )
 
 
-def test_the_derived_credentials_are_the_functions_own(cloud: LocalCloud, told: object) -> None:
+def test_the_derived_credentials_are_the_functions_own(cloud: LocalCloud, night: object) -> None:
     """Else every denial above would prove nothing."""
     for function in DENIED:
         client = _session(cloud, function).client("sts", endpoint_url=cloud.endpoint)
         assert client.get_caller_identity()["Arn"].endswith(f"/{STACK}-{function}")
 
 
-def test_remediate_may_send_a_remedy_to_a_tagged_node(cloud: LocalCloud, told: object) -> None:
+def test_remediate_may_send_a_remedy_to_a_tagged_node(cloud: LocalCloud, night: object) -> None:
     """The other side of the denials: the same call on a node that opted in goes through."""
     client = _session(cloud, "remediate").client("ssm", endpoint_url=cloud.endpoint)
     _service, method, arguments = SEND_REMEDY

@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from tests.fakes.fleet import Command
+from tests.simulation.plan import OPT_IN
+from tests.simulation.seams import Call, Invocation
+
 from patchmedic.incident import Incident, Observation, State
 from patchmedic.model import EffectKind, IncidentKind, NodeRef, Outcome
 from patchmedic.ports import NodeInfo
 from patchmedic.stages.common import effect_id_of
 from patchmedic.store import effect_incident_id
-from tests.fakes.fleet import Command
-from tests.simulation.plan import OPT_IN
-from tests.simulation.seams import Call, Invocation
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -262,7 +263,9 @@ def paged_once(world: World) -> None:
             Outcome.SUPPRESSED,
         )
         if over and shown == "trigger":
-            raise Violation("15 paged once", f"{incident.id} is {incident.outcome}, but still pages")
+            raise Violation(
+                "15 paged once", f"{incident.id} is {incident.outcome}, but still pages"
+            )
         if incident.paged and shown != "trigger":
             raise Violation("15 paged once", f"{incident.id} needs a person, the pager has {shown}")
         if len(triggers) > 1 + _reopened(world, incident.id):

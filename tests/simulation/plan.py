@@ -12,14 +12,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from tests.fakes.fleet import Fault
+
 from patchmedic.causes.catalogue import Catalogue, load_files
 from patchmedic.model import Mode, Remedy, Risk
 from patchmedic.playbook import plans_of
 from patchmedic.policy import Limits, Policy
-from tests.fakes.fleet import Fault
 
 OPT_IN = ("PatchMedic", "true")
-LIMITS = Limits(proposal_hours=2)
+LIMITS = Limits(proposal_hours=2, delivery_timeout_seconds=120, command_margin_minutes=0)
+"""No margins: deadlines then pass while commands still run, which the service must survive."""
 _WAIT = "Remedy-WaitForPackageLock-Linux"
 _FREE = "Remedy-FreeDiskSpace-Linux"
 _CLEAN = "Remedy-CleanPackageCache-Linux"
@@ -76,7 +78,12 @@ def draw_fault(rng: random.Random, now: datetime) -> Fault:
     if kind == "lock":
         line = "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 4242"
         fits = frozenset({_WAIT}) if rng.random() < 0.6 else frozenset()
-        facts = {"manager": "apt", "lock": "/var/lib/dpkg/lock", "holder_pid": "42", "holder": "apt"}
+        facts = {
+            "manager": "apt",
+            "lock": "/var/lib/dpkg/lock",
+            "holder_pid": "42",
+            "holder": "apt",
+        }
         return Fault(kind, line, "package-lock", facts, fits, clears)
     if kind == "disk":
         line = "OSError: [Errno 28] No space left on device"

@@ -11,14 +11,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.fakes import FakeCommands, MemoryStore
+from tests.simulation.checkers import Violation
+from tests.simulation.world import CROWD, STORM, World
 
 from patchmedic import incident as machine
 from patchmedic.policy import Allowed
 from patchmedic.ports import Claimed
 from patchmedic.stages import collect, common, notify, remediate, sweep
-from tests.fakes import FakeCommands, MemoryStore
-from tests.simulation.checkers import Violation
-from tests.simulation.world import CROWD, STORM, World
 
 SEEDS_MAX = 120
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -37,7 +37,19 @@ def caught(invariant: str) -> int | None:
     return None
 
 
+def two_incidents_act_on_a_node(patch: pytest.MonkeyPatch) -> None:
+    """Today's policy sends nothing to a node for a lost ping; the lock must not rest on that."""
+    real = machine.choose_remedy
+
+    def choose(*arguments: Any, **rules: Any) -> Any:
+        return real(*arguments, **{**rules, "silent": False})
+
+    patch.setattr(machine, "choose_remedy", choose)
+    patch.setattr(remediate, "_answers", lambda ctx, taken: True)
+
+
 def everybody_gets_the_lock(patch: pytest.MonkeyPatch) -> None:
+    two_incidents_act_on_a_node(patch)
     patch.setattr(MemoryStore, "take_lock", lambda *_: True)
 
 
@@ -120,8 +132,8 @@ def lost_hints_stay_lost(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_resolve_overtakes_its_page(patch: pytest.MonkeyPatch) -> None:
-    def take(ctx: Any, effect_id: str) -> Any:
-        taken = common.take(ctx, effect_id)
+    def take(ctx: Any, effect_id: str, kinds: Any) -> Any:
+        taken = common.take(ctx, effect_id, kinds)
         return taken and replace(taken, incident=replace(taken.incident, paged=True))
 
     patch.setattr(notify, "take", take)
@@ -181,8 +193,12 @@ def test_a_broken_guard_is_noticed(
     assert caught(invariant) is not None, f"{SEEDS_MAX} worlds did not notice"
 
 
-def test_nothing_is_noticed_when_nothing_is_broken() -> None:
-    for seed in range(15):
+def test_the_lock_alone_keeps_two_incidents_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    two_incidents_act_on_a_node(monkeypatch)
+    for seed in range(20):
         World(seed, CROWD if seed % 3 == 2 else STORM).run()
 
 
+def test_nothing_is_noticed_when_nothing_is_broken() -> None:
+    for seed in range(15):
+        World(seed, CROWD if seed % 3 == 2 else STORM).run()

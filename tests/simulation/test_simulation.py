@@ -6,12 +6,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests.simulation.seams import Fate
+from tests.simulation.world import STORM, World, simulate
 
 from patchmedic.incident import Incident
 from patchmedic.model import IncidentKind, Outcome
 from patchmedic.stages.common import effect_id_of
-from tests.simulation.seams import Fate
-from tests.simulation.world import STORM, World, simulate
 
 SEEDS = 300
 CHUNK = 20

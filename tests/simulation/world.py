@@ -21,12 +21,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from patchmedic.errors import PatchMedicError
-from patchmedic.model import Effect, NodeRef, Signal
-from patchmedic.signals import PATCH_DOCUMENTS, PING_LOST_TYPE, parse_event
-from patchmedic.stages import approve, classify, collect, diagnose, notify, remediate, sweep, watch
-from patchmedic.stages.common import Context, effect_id_of
-from patchmedic.triggers import LAST_RECEIVE, parse_command_ended, parse_effect
 from tests.fakes import (
     FakeAwsChecks,
     FakeCommands,
@@ -43,6 +37,13 @@ from tests.fakes.queues import Sent
 from tests.simulation.checkers import AFTER_EACH_CALL, AT_THE_END
 from tests.simulation.plan import OPT_IN, catalogue, draw_fault, policy
 from tests.simulation.seams import Call, Fate, Invocation, Seam, SimCrash
+
+from patchmedic.errors import PatchMedicError
+from patchmedic.model import Effect, NodeRef, Signal
+from patchmedic.signals import PATCH_DOCUMENTS, PING_LOST_TYPE, parse_event
+from patchmedic.stages import approve, classify, collect, diagnose, notify, remediate, sweep, watch
+from patchmedic.stages.common import Context, effect_id_of
+from patchmedic.triggers import LAST_RECEIVE, parse_command_ended, parse_effect
 
 FAULTS_LAST = timedelta(hours=3)
 SETTLED_WITHIN = timedelta(hours=14)
@@ -251,9 +252,7 @@ class World:
 
     def seam(self, port: object, name: str, invocation: Invocation) -> Any:
         """A port as one invocation sees it."""
-        return Seam(
-            port, name, invocation, self.clock.now, self._before, self._after, self._stale
-        )
+        return Seam(port, name, invocation, self.clock.now, self._before, self._after, self._stale)
 
     def _before(self, invocation: Invocation, port: str, method: str) -> Fate:
         """What becomes of the call, and what happens while it is under way."""
@@ -339,9 +338,7 @@ class World:
         if queue == "signals":
             signals = parse_event(json.loads(body))
             if isinstance(signals, tuple):
-                classify.handle_signals(
-                    ctx, catalogue(), _NoExpander(), signals, last_try=last_try
-                )
+                classify.handle_signals(ctx, catalogue(), _NoExpander(), signals, last_try=last_try)
         elif queue == "results":
             ended = parse_command_ended(body)
             assert isinstance(ended, collect.CommandEnded), f"the world sends sound events: {ended}"
@@ -351,9 +348,7 @@ class World:
             assert isinstance(effect_id, str), f"our own messages are sound: {effect_id}"
             self._carry_out(queue, effect_id, ctx, invocation)
 
-    def _carry_out(
-        self, queue: str, effect_id: str, ctx: Context, invocation: Invocation
-    ) -> None:
+    def _carry_out(self, queue: str, effect_id: str, ctx: Context, invocation: Invocation) -> None:
         if queue == "diagnose":
             checks = self.seam(self.aws_checks, "aws_checks", invocation)
             diagnose.carry_out(ctx, checks, effect_id)
@@ -369,9 +364,7 @@ class World:
         for number in range(self.rng.randint(1, 3)):
             tags = dict([OPT_IN]) if self.rng.random() < 0.85 else {}
             old = self.rng.random() < 0.4
-            self.fleet.add(
-                FakeNode(f"i-0a1b2c3d4e5f6{number:04x}", tags=tags, agent_outdated=old)
-            )
+            self.fleet.add(FakeNode(f"i-0a1b2c3d4e5f6{number:04x}", tags=tags, agent_outdated=old))
         self._tick(SWEEP_EVERY, self._sweep)
         self._tick(WATCH_EVERY, self._watch)
         for node_id in self.fleet.nodes:
@@ -421,7 +414,9 @@ class World:
 
     def _timing(self, document: str) -> Timing:
         long = document in PATCH_DOCUMENTS
-        seconds = self.rng.uniform(20, 900) if long else self.rng.uniform(1, 60)
+        slow = self.rng.random() < 0.3
+        most = 900 if long else 590 if slow else 60
+        seconds = self.rng.uniform(20, most)
         hangs = bool(self.weather.people) and self.rng.random() < 0.02
         return Timing(
             delivery=timedelta(seconds=self.rng.uniform(0.2, 5)),
@@ -532,5 +527,3 @@ def simulate(seed: int, weather: Weather | None = None) -> World:
     world = World(seed, weather)
     world.run()
     return world
-
-

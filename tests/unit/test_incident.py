@@ -89,9 +89,7 @@ def ended(incident: Incident, state: str = "done") -> RemedyEnded:
     return RemedyEnded(incident.awaiting, state, "as it went")  # type: ignore[arg-type]
 
 
-def verified(
-    incident: Incident, seen: Observation | None, *, command_ok: bool = True
-) -> Verified:
+def verified(incident: Incident, seen: Observation | None, *, command_ok: bool = True) -> Verified:
     assert incident.awaiting is not None
     return Verified(incident.awaiting, command_ok, seen, "the look")
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from incident_samples import classified, signal
-
 from tests.fakes import (
     FakeAwsChecks,
     FakeCommands,
@@ -22,13 +21,14 @@ from tests.fakes import (
     SimClock,
 )
 from tests.fakes.fleet import ACCOUNT, PREFIX, REGION, Timing
+from tests.simulation.plan import OPT_IN, catalogue, policy
+
 from patchmedic.errors import AwsUnavailable, PatchMedicError
 from patchmedic.incident import FailureSeen, Incident, OperatorDecided, State, open_incident
 from patchmedic.model import EffectKind, Evidence, Mode, NodeRef, Outcome, Signal, SignalKind
 from patchmedic.ports import Claimed
 from patchmedic.stages import classify, collect, diagnose, notify, remediate, sweep
 from patchmedic.stages.common import Context, advance, comment_of, create, effect_id_of
-from tests.simulation.plan import OPT_IN, catalogue, policy
 
 NODE = NodeRef(ACCOUNT, REGION, "i-0a1b2c3d4e5f60001")
 SECOND = timedelta(seconds=1)
@@ -80,9 +80,7 @@ class Bench:
         return signal(command_id=command.command_id, time=self.clock.now())
 
     def classify(self, *signals: Signal) -> tuple[classify.Handled, ...]:
-        return classify.handle_signals(
-            self.ctx, catalogue(), NoExpander(), signals, last_try=False
-        )
+        return classify.handle_signals(self.ctx, catalogue(), NoExpander(), signals, last_try=False)
 
     def incident(self) -> Incident:
         (incident,) = self.store.all()
@@ -344,8 +342,7 @@ def paged_and_resolved(bench: Bench) -> tuple[str, str]:
         bench.clock.now(),
     )
     create(bench.ctx, failed, "test")
-    from patchmedic.incident import EffectFailed, RecoverySeen
-    from patchmedic.incident import Observation
+    from patchmedic.incident import EffectFailed, Observation, RecoverySeen
 
     first = failed.incident
     assert first.awaiting is not None

@@ -24,6 +24,7 @@ _EFFECT = re.compile(r"pm-[0-9a-f]{16}-[0-9]{2,4}")
 _COMMAND = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NODE = re.compile(r"m?i-[0-9a-f]{8,17}")
 _ACCOUNT = re.compile(r"[0-9]{12}")
+_COUNT = re.compile(r"[0-9]{1,9}")
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}")
 
 
@@ -46,13 +47,13 @@ def messages(event: object) -> Iterator[Message]:
         if not isinstance(record, Mapping) or not isinstance(record.get("body"), str):
             yield Message(None, json.dumps(record), last_try=True)
             continue
-        attributes = record.get("attributes")
-        received = attributes.get("ApproximateReceiveCount", "1") if attributes else "1"
-        yield Message(
-            str(record.get("messageId", "")),
-            record["body"],
-            last_try=str(received).isdecimal() and int(received) >= LAST_RECEIVE,
-        )
+        yield Message(str(record.get("messageId", "")), record["body"], _last_try(record))
+
+
+def _last_try(record: Mapping[str, Any]) -> bool:
+    attributes = record.get("attributes")
+    received = attributes.get("ApproximateReceiveCount") if isinstance(attributes, Mapping) else ""
+    return bool(_COUNT.fullmatch(str(received))) and int(received) >= LAST_RECEIVE
 
 
 def handle_batch(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from patchmedic.aws import Clients
+from patchmedic.aws import Clients, collector_paused
 from patchmedic.causes.catalogue import Catalogue, load_catalogue
 from patchmedic.nodes import ManagedNodes
 from patchmedic.playbook import policy_of
@@ -35,10 +35,11 @@ class Service:
         self.settings: Settings = read_settings(environ)
         self.clients = Clients()
         self.region: str = environ.get("AWS_REGION") or environ["AWS_DEFAULT_REGION"]
-        self.catalogue: Catalogue = load_catalogue()
+        with collector_paused():
+            self.catalogue: Catalogue = load_catalogue()
         self.queues = SqsQueues(self.clients, self.settings.queue_urls)
         self.context = Context(
-            store=DynamoStore(self.clients.get("dynamodb"), self.settings.table_name),
+            store=DynamoStore(self.clients.lazy("dynamodb"), self.settings.table_name),
             queues=self.queues,
             commands=RunCommand(self.clients),
             nodes=ManagedNodes(self.clients, self.settings.kill_switch_parameter),

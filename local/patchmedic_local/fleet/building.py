@@ -49,7 +49,10 @@ class Network:
     def build(self, network: Mapping[str, Any]) -> None:
         cloud.make_default_dhcp_options()
         for name, vpc in network.get("vpcs", {}).items():
-            self._make("vpc", name, "CreateVpc", "vpcId", CidrBlock=vpc["cidr"])
+            vpc_id = self._make("vpc", name, "CreateVpc", "vpcId", CidrBlock=vpc["cidr"])
+            # The private names of interface endpoints resolve only with it.
+            hostnames = {"EnableDnsHostnames.Value": "true"}
+            cloud.ec2_call("ModifyVpcAttribute", VpcId=vpc_id, **hostnames)
         for name, gateway in network.get("internet_gateways", {}).items():
             igw = self._make("internet-gateway", name, "CreateInternetGateway", "internetGatewayId")
             vpc_id = self._id(gateway["vpc"])

@@ -4,10 +4,3 @@ Here: the catalogue (``data/``, one TOML file a cause), its validator, and the c
 ranks causes for a piece of evidence.  Not here: looking at nodes (``checks``), acting on them
 (``remedies``), or deciding whether to (``policy``, ``incident``).  Pure: no AWS, no clock.
 """
-
-from __future__ import annotations
-
-from patchmedic.causes.catalogue import Catalogue, load_catalogue
-from patchmedic.causes.classifier import classify, decide_remedy
-
-__all__ = ["Catalogue", "classify", "decide_remedy", "load_catalogue"]

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
-import re2
-
 from patchmedic.causes.schema import Noise, Signature, compile_pattern
 from patchmedic.causes.text import CleanText
 
@@ -56,6 +54,8 @@ class Engine:
     """All patterns compiled together."""
 
     def __init__(self, signatures: Sequence[Signature], noise: Sequence[Noise]) -> None:
+        import re2  # here, because most functions never classify
+
         self._entries: tuple[Signature | Noise, ...] = (*signatures, *noise)
         self._compiled: dict[int, Any] = {}
         options = re2.Options()

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import re2
-
 from patchmedic.causes.literals import PatternError, requires_one_of
 from patchmedic.model import LANGUAGES, Text
 
@@ -350,10 +348,8 @@ def _pattern(reader: _Reader) -> tuple[str, tuple[str, ...]]:
         return pattern, literals
     try:
         compiled = compile_pattern(pattern)
-    except re2.error as problem:
-        text = problem.args[0] if problem.args else problem
-        reason = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
-        reader.error("pattern", f"does not compile as RE2: {reason}")
+    except PatternError as problem:
+        reader.error("pattern", str(problem))
         return pattern, literals
     if compiled.search(b"") is not None:
         reader.error("pattern", "matches the empty text")
@@ -375,10 +371,20 @@ def _pattern(reader: _Reader) -> tuple[str, tuple[str, ...]]:
 
 
 def compile_pattern(pattern: str) -> Any:
-    """The regular expression as the classifier uses it: any case, ``^`` and ``$`` at lines."""
+    """The regular expression as the classifier uses it: any case, ``^`` and ``$`` at lines.
+
+    Raises ``PatternError``.
+    """
+    import re2  # here, because most functions never classify
+
     options = re2.Options()
     options.log_errors = False
-    return re2.compile(f"(?im){pattern}", options)
+    try:
+        return re2.compile(f"(?im){pattern}", options)
+    except re2.error as problem:
+        text = problem.args[0] if problem.args else problem
+        reason = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+        raise PatternError(f"does not compile as RE2: {reason}") from problem
 
 
 def _signature(cause: str, reader: _Reader) -> Signature:
@@ -436,8 +442,8 @@ def _step(cause: str, reader: _Reader) -> Step:
     pattern = reader.text("pattern")
     try:
         compile_pattern(pattern)
-    except re2.error as problem:
-        reader.error("pattern", f"does not compile as RE2: {problem}")
+    except PatternError as problem:
+        reader.error("pattern", str(problem))
     found = Step(cause, pattern, reader.weight())
     reader.finish()
     return found

@@ -59,13 +59,15 @@ def nodes_of(cloud: LocalCloud) -> tuple[Node, ...]:
     )
 
 
-def play(cloud: LocalCloud, say: Say, seconds_max: float) -> tuple[Incident, ...]:
+def play(
+    cloud: LocalCloud, say: Say, seconds_max: float, nodes: Sequence[Node] | None = None
+) -> tuple[Incident, ...]:
     """Patch runs fail on many nodes in every way they are started, and some nodes are silent.
 
-    Then a person approves what waits for it, and follows one piece of advice.  Raises
-    ``TimeoutError`` when the incidents do not settle in time.
+    Then a person approves what waits for it, and follows one piece of advice.  ``nodes`` are the
+    story's (default: the whole fleet).  Raises ``TimeoutError`` when the incidents do not settle.
     """
-    nodes = nodes_of(cloud)
+    nodes = nodes_of(cloud) if nodes is None else nodes
     expected = {n.node_id for n in nodes if n.faults}
     _start_runs(cloud, say, nodes)
     say("watch looks for nodes that went silent")
