@@ -81,6 +81,11 @@ SEEDS := 200
 simulate: envs ## Drive the decisions through lost, doubled and late events, and crashes; SEEDS=n
 	$(DEV)/python -m tests.simulation --seeds $(SEEDS)
 
+.PHONY: bench
+bench: envs ## Measure cold starts and classifying; see benchmarks/README.md
+	$(DEV)/python benchmarks/imports.py
+	$(DEV)/python benchmarks/classify.py
+
 .PHONY: build
 build: envs ## Build the stack for Lambda into .aws-sam/build
 	PATH="$(CURDIR)/$(DEV):$$PATH" $(SAM)/sam build --config-env local

@@ -5,11 +5,13 @@ boto3 and makes the clients that the function uses; the other imports the functi
 does what its first call does (settings, catalogue, remedies, policy, logger, metrics) and makes the
 same clients.  Ends with exit code 1 when a function costs more than ``RATIO_MAX`` of its baseline.
 
-    python benchmarks/imports.py [--runs N] [--function NAME] [--as-in-lambda]
+    python benchmarks/imports.py [--runs N] [--function NAME] [--shutdown] [--no-bytecode]
+
+Both end without the interpreter's shutdown, as Lambda's processes do; ``--shutdown`` counts it in.
 
 The library is measured as the layer has it: without the command, with the compiled catalogue.
-Packages and library have bytecode; ``--as-in-lambda`` leaves the library without, as the layer
-does, where it is compiled anew by every cold start.
+Packages and library have bytecode; ``--no-bytecode`` leaves the library without, as the layer
+does: there, every cold start compiles it anew.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ CLIENTS: Mapping[str, tuple[str, ...]] = {
 }
 """The services that each function's role lets it call (tests/unit/test_template.py compares)."""
 
+END = "\nimport os\nos._exit(0)\n"
 BOTO3_IMPORT = "import boto3"
 BOTO3_CLIENTS = """
 import sys
@@ -124,15 +127,15 @@ def cpu_ms(program: Program) -> float:
     return (used.ru_utime + used.ru_stime) * 1000
 
 
-def measure(function: str, layer: Path, runs: int) -> Row:
+def measure(function: str, layer: Path, runs: int, end: str) -> Row:
     """The medians of one function; the first run of each program only warms the file cache."""
     clients = CLIENTS[function]
     own = (ROOT / "functions" / function, layer)
     programs = (
-        Program(BOTO3_IMPORT, (), ()),
-        Program(APP_IMPORT, (), own),
-        Program(BOTO3_CLIENTS, clients, ()),
-        Program(APP_FIRST_CALL, clients, own),
+        Program(BOTO3_IMPORT + end, (), ()),
+        Program(APP_IMPORT + end, (), own),
+        Program(BOTO3_CLIENTS + end, clients, ()),
+        Program(APP_FIRST_CALL + end, clients, own),
     )
     samples: list[list[float]] = [[] for _ in programs]
     for run in range(runs + 1):
@@ -158,20 +161,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="CPU time of each function's cold start.")
     parser.add_argument("--runs", type=int, default=11)
     parser.add_argument("--function", choices=sorted(CLIENTS), action="append")
-    parser.add_argument("--as-in-lambda", action="store_true", help="library without bytecode")
+    parser.add_argument("--shutdown", action="store_true", help="count the processes' end in")
+    parser.add_argument("--no-bytecode", action="store_true", help="for the library")
     options = parser.parse_args()
     print(
         f"cold starts: CPU ms of whole processes, median of {options.runs}, Python "
-        f"{platform.python_version()}, library {'without' if options.as_in_lambda else 'with'} "
-        "bytecode"
+        f"{platform.python_version()}, library {'without' if options.no_bytecode else 'with'} "
+        f"bytecode, {'with' if options.shutdown else 'without'} shutdown"
     )
     with tempfile.TemporaryDirectory() as folder:
         layer = Path(folder)
-        make_layer(layer, bytecode=not options.as_in_lambda)
-        rows = [measure(f, layer, options.runs) for f in options.function or sorted(CLIENTS)]
+        make_layer(layer, bytecode=not options.no_bytecode)
+        end = "" if options.shutdown else END
+        functions = options.function or sorted(CLIENTS)
+        rows = [measure(function, layer, options.runs, end) for function in functions]
     show(rows)
     late = [row.function for row in rows if row.ratio > RATIO_MAX]
-    if late and not options.as_in_lambda:
+    if late and not options.no_bytecode:
         print(f"over {RATIO_MAX}: {', '.join(late)}")
         return 1
     return 0

@@ -1,49 +1,55 @@
-"""``python -m tests.simulation --seeds N [--first S] | --seed S``: run worlds, print the failures."""
+"""``python -m tests.simulation``: run worlds, print what they break and how to replay it."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
-import traceback
 
 from tests.simulation.checkers import Violation
-from tests.simulation.world import World
+from tests.simulation.world import CROWD, DEATHS, HASTE, RACES, STORM, Weather, World
+
+WEATHERS: dict[str, Weather | None] = {
+    "drawn": None,
+    "storm": STORM,
+    "crowd": CROWD,
+    "races": RACES,
+    "deaths": DEATHS,
+    "haste": HASTE,
+}
 
 
-def run_seed(seed: int, *, trace: bool) -> bool:
-    """Run one world; say what failed."""
-    world = World(seed)
+def run_seed(seed: int, weather: str, *, trace: bool) -> bool:
+    """Run one world; say what it broke.  A bug that raises stops the run, with its seed."""
+    world = World(seed, WEATHERS[weather])
+    again = f"  replay: python -m tests.simulation --seed {seed} --weather {weather}"
     try:
         world.run()
     except Violation as violation:
-        print(f"seed {seed}: {violation}  (at {world.clock.now():%H:%M:%S})")
-    except Exception:
-        print(f"seed {seed}: the code raised")
-        traceback.print_exc()
-    else:
-        if trace:
-            print(f"seed {seed}: {world.calls} calls, {world.invocations} invocations")
-        return True
-    print(f"  replay: python -m tests.simulation --seed {seed}")
-    return False
+        print(f"seed {seed}: {violation}  (at {world.clock.now():%H:%M:%S})\n{again}")
+        return False
+    except BaseException as error:
+        error.add_note(again)
+        raise
+    if trace:
+        print(f"seed {seed}: {world.calls} calls, {world.invocations} invocations, all well")
+    return True
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=100, help="how many worlds to run")
-    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--seeds", type=int, default=100, help="how many worlds (default: 100)")
+    parser.add_argument("--first", type=int, default=0, help="the first seed (default: 0)")
     parser.add_argument("--seed", type=int, help="replay this one only")
-    parser.add_argument(
-        "--keep-going", action="store_true", help="do not stop at the first failure"
-    )
+    parser.add_argument("--weather", choices=WEATHERS, default="drawn", help="how bad it gets")
+    parser.add_argument("--keep-going", action="store_true", help="past the first failure")
     options = parser.parse_args(arguments)
     if options.seed is not None:
-        return 0 if run_seed(options.seed, trace=True) else 1
+        return 0 if run_seed(options.seed, options.weather, trace=True) else 1
     began, failed, ran = time.perf_counter(), 0, 0
     for seed in range(options.first, options.first + options.seeds):
         ran += 1
-        if not run_seed(seed, trace=False):
+        if not run_seed(seed, options.weather, trace=False):
             failed += 1
             if not options.keep_going:
                 break

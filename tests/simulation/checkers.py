@@ -212,11 +212,11 @@ def deadlines(world: World, invocation: Invocation, call: Call) -> None:
 
 AFTER_EACH_CALL: tuple[Callable[[World, Invocation, Call], None], ...] = (
     opt_in,
+    intent_first,
     one_at_a_time,
     late_owners,
     bounded,
     kill_switch,
-    intent_first,
     named_nodes,
     fixed_means_checked,
     own_commands,

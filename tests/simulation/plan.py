@@ -71,10 +71,10 @@ def _remedy(name: str, risk: Risk, cause: str, document: str) -> Remedy:
     )
 
 
-def draw_fault(rng: random.Random, now: datetime) -> Fault:
+def draw_fault(rng: random.Random, now: datetime, usual: str | None) -> Fault:
     """Something goes wrong with a node; a remedy may fit, or time, or nothing at all."""
     clears = now + timedelta(minutes=rng.uniform(2, 90)) if rng.random() < 0.3 else None
-    kind = rng.choice(["lock", "disk", "network", "odd"])
+    kind = usual or rng.choice(["lock", "disk", "network", "odd"])
     if kind == "lock":
         line = "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 4242"
         fits = frozenset({_WAIT}) if rng.random() < 0.6 else frozenset()

@@ -107,7 +107,13 @@ STORM = Weather(
 """Everything at once: what the tests of the checkers use, so that few seeds are enough."""
 CROWD = replace(STORM, crash=0, fail=0, throttle=0, between=0.5, double=1.0, drop=0, late=0)
 """Nothing fails, but everything comes twice and at once: races."""
+RACES = replace(CROWD, people=4.0)
+"""The same with hasty people."""
+DEATHS = replace(STORM, crash=0.1, drop=0.7)
+"""Functions die all the time, and hardly an event arrives."""
 CALM = Weather(0, 0, 0, 0, 0, 0, 0, 0, 0)
+HASTE = replace(CALM, people=4.0)
+"""All machinery works; people break the same nodes again and again."""
 
 
 @dataclass(order=True, slots=True)
@@ -126,6 +132,8 @@ class World:
         self.rng = random.Random(seed)
         drawn = Weather.draw(self.rng)
         self.weather = weather or drawn
+        self.usual_fault = self.rng.choice([None, None, "lock", "disk", "network"])
+        """Some fleets have one and the same trouble again and again."""
         self.clock = SimClock()
         self.start = self.clock.now()
         self.policy = policy()
@@ -447,7 +455,9 @@ def _patch(world: World, node_id: str) -> None:
 
 def _break(world: World, node_id: str) -> None:
     """Something breaks, and a patch run finds it."""
-    world.fleet.nodes[node_id].faults.append(draw_fault(world.rng, world.clock.now()))
+    world.fleet.nodes[node_id].faults.append(
+        draw_fault(world.rng, world.clock.now(), world.usual_fault)
+    )
     _patch(world, node_id)
 
 
@@ -513,7 +523,7 @@ def _answer(world: World, node_id: str) -> None:
 _CUSTOMS: tuple[tuple[Callable[[World, str], None], int], ...] = (
     (_break, 5),
     (_patch, 4),
-    (_mend, 1),
+    (_mend, 3),
     (_cancel, 1),
     (_opt, 1),
     (_switch, 1),

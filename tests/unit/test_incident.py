@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import typing
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -663,6 +664,6 @@ def test_no_order_of_facts_breaks_an_invariant(
         seen_pages += pages([decision])
         assert decide(incident, fact, policy, now) == decision, "pure: the same again"
         incident = decision.incident
-    for first, second in zip(seen_pages, seen_pages[1:], strict=False):
+    for first, second in itertools.pairwise(seen_pages):
         assert first != second, "15: a trigger and its resolve take turns"
     assert incident.node == NODE

@@ -84,7 +84,7 @@ class Clients:
         key = (service, region, one_try)
         if key not in self._clients:
             config = ONE_TRY if one_try else CONFIG
-            with collector_paused():
+            with made_to_stay():
                 if self._session is None:
                     self._session = self._session_factory()
                 client = self._session.client(service, region_name=region, config=config)
@@ -106,11 +106,11 @@ class _LazyClient:
 
 
 @contextmanager
-def collector_paused() -> Iterator[None]:
-    """No garbage collection while much is made that stays.
+def made_to_stay() -> Iterator[None]:
+    """What is made inside lives as long as the process: the garbage collector leaves it alone.
 
-    A client's service model is megabytes of JSON that live as long as the function; walking over
-    them again and again while they grow is a fifth of a cold start.
+    A client's service model is megabytes of JSON.  Walking over them again and again while they
+    grow is a fifth of a cold start, and every full collection of a warm function would do so too.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -118,6 +118,7 @@ def collector_paused() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            gc.freeze()
             gc.enable()
 
 

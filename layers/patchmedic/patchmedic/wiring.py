@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from patchmedic.aws import Clients, collector_paused
+from patchmedic.aws import Clients, made_to_stay
 from patchmedic.causes.catalogue import Catalogue, load_catalogue
 from patchmedic.nodes import ManagedNodes
 from patchmedic.playbook import policy_of
@@ -35,7 +35,7 @@ class Service:
         self.settings: Settings = read_settings(environ)
         self.clients = Clients()
         self.region: str = environ.get("AWS_REGION") or environ["AWS_DEFAULT_REGION"]
-        with collector_paused():
+        with made_to_stay():
             self.catalogue: Catalogue = load_catalogue()
         self.queues = SqsQueues(self.clients, self.settings.queue_urls)
         self.context = Context(

@@ -45,12 +45,14 @@ class Network:
     def __init__(self) -> None:
         self.ids: dict[str, str] = {}
         self._tables: dict[str, str] = {}
+        self._cidrs: dict[str, str] = {}
 
     def build(self, network: Mapping[str, Any]) -> None:
         cloud.make_default_dhcp_options()
         for name, vpc in network.get("vpcs", {}).items():
             vpc_id = self._make("vpc", name, "CreateVpc", "vpcId", CidrBlock=vpc["cidr"])
             # The private names of interface endpoints resolve only with it.
+            self._cidrs[name] = vpc["cidr"]
             hostnames = {"EnableDnsHostnames.Value": "true"}
             cloud.ec2_call("ModifyVpcAttribute", VpcId=vpc_id, **hostnames)
         for name, gateway in network.get("internet_gateways", {}).items():
@@ -95,12 +97,34 @@ class Network:
         }
         if "policy" in endpoint:
             parameters["PolicyDocument"] = json.dumps(endpoint["policy"])
+        if endpoint["type"] == "Interface":
+            parameters["SecurityGroupId.1"] = self._https_group(name, endpoint["vpc"])
         for index, subnet in enumerate(endpoint.get("subnets", []), start=1):
             if endpoint["type"] == "Gateway":
                 parameters[f"RouteTableId.{index}"] = self._tables[subnet]
             else:
                 parameters[f"SubnetId.{index}"] = self._id(subnet)
         self._make("vpc-endpoint", name, "CreateVpcEndpoint", "vpcEndpointId", **parameters)
+
+    def _https_group(self, endpoint: str, vpc: str) -> str:
+        """A group that lets the VPC's nodes in on HTTPS: what an interface endpoint needs."""
+        group = self._make(
+            "security-group",
+            f"{endpoint}-sg",
+            "CreateSecurityGroup",
+            "groupId",
+            VpcId=self._id(vpc),
+            GroupName=f"{endpoint}-sg",
+            GroupDescription="HTTPS from the VPC",
+        )
+        rule = {
+            "IpPermissions.1.IpProtocol": "tcp",
+            "IpPermissions.1.FromPort": "443",
+            "IpPermissions.1.ToPort": "443",
+            "IpPermissions.1.IpRanges.1.CidrIp": self._cidrs[vpc],
+        }
+        cloud.ec2_call("AuthorizeSecurityGroupIngress", GroupId=group, **rule)
+        return group
 
     def _make(self, kind: str, name: str, action: str, id_tag: str, **parameters: Any) -> str:
         tag = "TagSpecification.1"
