@@ -45,6 +45,6 @@ def _handle(message: Message) -> dict[str, str]:
         telemetry.log.error("event rejected", extra={"code": ended.code, "reason": ended.reason})
         _service().queues.send_rejected(message.body, ended)
         return {"rejected": ended.code, "reason": ended.reason}
-    done = handle_command(_service().context, ended)
+    done = handle_command(_service().context, ended, last_try=message.last_try)
     telemetry.log.info("command collected", extra={"command": ended.command_id, "done": done})
     return {"command": ended.command_id, "node": ended.node.node_id, "done": done}

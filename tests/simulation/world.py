@@ -350,7 +350,7 @@ class World:
         elif queue == "results":
             ended = parse_command_ended(body)
             assert isinstance(ended, collect.CommandEnded), f"the world sends sound events: {ended}"
-            collect.handle_command(ctx, ended)
+            collect.handle_command(ctx, ended, last_try=last_try)
         else:
             effect_id = parse_effect(body)
             assert isinstance(effect_id, str), f"our own messages are sound: {effect_id}"

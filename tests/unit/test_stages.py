@@ -23,15 +23,23 @@ from tests.fakes import (
 from tests.fakes.fleet import ACCOUNT, PREFIX, REGION, Timing
 from tests.simulation.plan import OPT_IN, catalogue, policy
 
-from patchmedic.errors import AwsUnavailable, PatchMedicError
-from patchmedic.incident import FailureSeen, Incident, OperatorDecided, State, open_incident
+from patchmedic.errors import AwsUnavailable, NotYetVisible, PatchMedicError
+from patchmedic.incident import (
+    EffectFailed,
+    FailureSeen,
+    Incident,
+    Observation,
+    OperatorDecided,
+    RecoverySeen,
+    State,
+    open_incident,
+)
 from patchmedic.model import EffectKind, Evidence, Mode, NodeRef, Outcome, Signal, SignalKind
-from patchmedic.ports import Claimed
+from patchmedic.ports import Claimed, TimelineEntry
 from patchmedic.stages import classify, collect, diagnose, notify, remediate, sweep
 from patchmedic.stages.common import Context, advance, comment_of, create, effect_id_of
 
 NODE = NodeRef(ACCOUNT, REGION, "i-0a1b2c3d4e5f60001")
-SECOND = timedelta(seconds=1)
 DISK = Fault(
     "disk",
     "OSError: [Errno 28] No space left on device",
@@ -100,10 +108,10 @@ class Bench:
         assert awaited is not None
         return awaited
 
-    def collect(self) -> str:
+    def collect(self, *, last_try: bool = False) -> str:
         """The newest event of one of our commands comes in."""
-        detail = self.events[-1]["detail"]
-        return collect.handle_command(self.ctx, collect.CommandEnded(NODE, detail["command-id"]))
+        ended = collect.CommandEnded(NODE, self.events[-1]["detail"]["command-id"])
+        return collect.handle_command(self.ctx, ended, last_try=last_try)
 
     def sweep(self, *, wide: bool = False) -> sweep.Swept:
         return sweep.sweep(self.ctx, ACCOUNT, REGION, look_for_lost_events=wide)
@@ -153,18 +161,14 @@ def test_a_failure_that_meets_a_closing_incident_opens_its_own() -> None:
     bench.wait(180)
     second = bench.failed_run()
 
-    class Closing(MemoryStore):
-        """Closes the incident right after its pointer was read."""
-
-        closed = False
-
+    closed: list[str] = []
     store = bench.store
     look = store.open_incident_id
 
     def look_then_close(node: NodeRef, kind: Any) -> str | None:
         found = look(node, kind)
-        if found and not Closing.closed:
-            Closing.closed = True
+        if found and not closed:
+            closed.append(found)
             before = store.load(found)
             assert before is not None
             after = replace(
@@ -180,8 +184,6 @@ def test_a_failure_that_meets_a_closing_incident_opens_its_own() -> None:
 
 
 def classify_entry(bench: Bench) -> Any:
-    from patchmedic.ports import TimelineEntry
-
     return TimelineEntry(bench.clock.now(), "test", "closed by another function")
 
 
@@ -342,8 +344,6 @@ def paged_and_resolved(bench: Bench) -> tuple[str, str]:
         bench.clock.now(),
     )
     create(bench.ctx, failed, "test")
-    from patchmedic.incident import EffectFailed, Observation, RecoverySeen
-
     first = failed.incident
     assert first.awaiting is not None
     trigger = advance(bench.ctx, first.id, EffectFailed(first.awaiting, "no answer"), "test")
@@ -393,3 +393,48 @@ def test_the_comment_is_read_back_as_the_effect_id_it_was_made_of() -> None:
     record = bench.store.effect(bench.awaited())
     assert record is not None
     assert effect_id_of(comment_of(record.effect)) == record.effect.effect_id
+
+
+def test_a_result_that_is_not_shown_yet_is_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The patch state can lag behind the command: judging the old one would page somebody."""
+    bench = Bench()
+    bench.diagnosed()
+    remediate.carry_out(bench.ctx, bench.awaited())
+    bench.wait(60)
+    bench.collect()
+    remediate.carry_out(bench.ctx, bench.awaited())
+    bench.wait(60)
+    with monkeypatch.context() as lagging:
+        lagging.setattr(bench.nodes, "patch_state", lambda node: None)
+        with pytest.raises(NotYetVisible):
+            bench.collect()
+        assert bench.incident().state is State.VERIFYING
+    bench.collect()
+    assert bench.incident().outcome is Outcome.RESOLVED
+
+
+def test_the_last_look_is_judged_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    bench.diagnosed()
+    remediate.carry_out(bench.ctx, bench.awaited())
+    bench.wait(60)
+    bench.collect()
+    remediate.carry_out(bench.ctx, bench.awaited())
+    bench.wait(60)
+    monkeypatch.setattr(bench.nodes, "patch_state", lambda node: None)
+    bench.collect(last_try=True)
+    assert bench.incident().state is State.REMEDIATING, "not fixed: the next remedy is tried"
+
+
+def test_nothing_is_sent_to_a_node_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    bench.diagnosed()
+    sent = bench.own_commands()
+    monkeypatch.setattr(bench.nodes, "info", lambda node: None)
+    remediate.carry_out(bench.ctx, bench.awaited())
+    assert bench.own_commands() == sent
+    reason = bench.incident().reason
+    assert reason is not None
+    assert reason.rule == "node-unreachable"

@@ -10,6 +10,7 @@
     │   └── AwsRejected       AWS understood and said no (gone, invalid, wrong state)
     ├── CommitConflict        someone else moved the incident first: read it again
     ├── IncidentGone          the table no longer has an incident that something speaks of
+    ├── NotYetVisible         AWS does not show yet what must be there by now: look again later
     └── SettingsError         the function's environment is wrong
 
 Errors that belong to one parser live beside it (``checks.node.FindingsUnreadable``); they too are
@@ -72,3 +73,7 @@ class IncidentGone(PatchMedicError):
 
 class SettingsError(PatchMedicError):
     """The environment of a function is incomplete or wrong."""
+
+
+class NotYetVisible(PatchMedicError):
+    """AWS does not show yet what an event or a finished command says must be there."""

@@ -434,7 +434,7 @@ def _act(incident: Incident, policy: Policy, now: datetime) -> Decision:
         incident.platform,
         [a.remedy for a in incident.actions],
         by_text_only=diagnosis.basis == "text",
-        silent=incident.kind is IncidentKind.PING,
+        silent=_silent(incident),
     )
     if choice.remedy is None:
         return _hand_over(
@@ -443,6 +443,12 @@ def _act(incident: Incident, policy: Policy, now: datetime) -> Decision:
     if choice.needs_approval:
         return _propose(incident, choice.remedy.id, choice.reason, policy, now)
     return _apply(incident, choice.remedy.id, policy, now, approved_by=None)
+
+
+def _silent(incident: Incident) -> bool:
+    """Whether no document reaches the node: its ping is lost, or the run never got there."""
+    details = (incident.evidence.status_details or "").replace(" ", "").lower()
+    return incident.kind is IncidentKind.PING or details in ("deliverytimedout", "undeliverable")
 
 
 def _apply(

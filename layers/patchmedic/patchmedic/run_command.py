@@ -237,7 +237,7 @@ def _command_info(command: Mapping[str, Any]) -> CommandInfo:
 
 
 def _invocation(item: Mapping[str, Any]) -> Invocation:
-    plugin = _step_that_matters(item.get("CommandPlugins") or [])
+    plugin = None if _never_arrived(item) else _step_that_matters(item.get("CommandPlugins") or [])
     output = plugin.get("Output", "") if plugin else ""
     return Invocation(
         command_id=item["CommandId"],
@@ -253,6 +253,12 @@ def _invocation(item: Mapping[str, Any]) -> Invocation:
         stderr="",
         truncated=len(output) >= LIST_OUTPUT_CHARS_MAX,
     )
+
+
+def _never_arrived(item: Mapping[str, Any]) -> bool:
+    """A command that never reached its node has steps that failed in name only."""
+    details = str(item.get("StatusDetails", "")).replace(" ", "").lower()
+    return details in ("deliverytimedout", "undeliverable")
 
 
 def _step_that_matters(plugins: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

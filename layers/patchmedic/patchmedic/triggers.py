@@ -52,8 +52,9 @@ def messages(event: object) -> Iterator[Message]:
 
 def _last_try(record: Mapping[str, Any]) -> bool:
     attributes = record.get("attributes")
-    received = attributes.get("ApproximateReceiveCount") if isinstance(attributes, Mapping) else ""
-    return bool(_COUNT.fullmatch(str(received))) and int(received) >= LAST_RECEIVE
+    known = attributes if isinstance(attributes, Mapping) else {}
+    received = str(known.get("ApproximateReceiveCount"))
+    return bool(_COUNT.fullmatch(received)) and int(received) >= LAST_RECEIVE
 
 
 def handle_batch(

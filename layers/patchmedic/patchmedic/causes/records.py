@@ -7,6 +7,7 @@ Here: one line of JSON in, one plain dictionary out.  Not here: reading files an
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from patchmedic.causes.catalogue import Catalogue
@@ -35,7 +36,9 @@ def classify_record(line: str, catalogue: Catalogue) -> dict[str, Any]:
     try:
         record = _parse(line)
         record_id = record.get("id")
-        evidence = _evidence(record)
+        if not isinstance(record_id, (str, int)) or isinstance(record_id, bool):
+            raise RecordError("id: is missing or neither text nor a number")
+        evidence = read_evidence(record)
     except RecordError as problem:
         shown = record_id if isinstance(record_id, (str, int)) else None
         return {"id": shown, "error": str(problem)}
@@ -64,9 +67,8 @@ def _parse(line: str) -> dict[str, Any]:
     return record
 
 
-def _evidence(record: dict[str, Any]) -> Evidence:
-    if not isinstance(record.get("id"), (str, int)) or isinstance(record["id"], bool):
-        raise RecordError("id: is missing or neither text nor a number")
+def read_evidence(record: Mapping[str, Any]) -> Evidence:
+    """The evidence in a record's keys, all of them optional; ``RecordError`` names a wrong one."""
     texts: dict[str, str] = {}
     for key in _TEXTS:
         value = record.get(key)

@@ -7,28 +7,35 @@ from typing import Any
 
 import boto3
 import click
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from patchmedic.store import DynamoStore
+
+WHAT_NOW = (
+    "Check AWS_REGION (or AWS_DEFAULT_REGION), your credentials and the name of the stack; on the "
+    'local cloud run: eval "$(patchmedic local env)"'
+)
+CONFIG = Config(connect_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+"""A person waits for the answer."""
 
 
 def open_store(stack: str, table_name: str | None) -> DynamoStore:
     """The stack's table, with the operator's own credentials."""
     try:
         name = table_name or _output(stack, "TableName")
-        return DynamoStore(boto3.client("dynamodb"), name)
+        return DynamoStore(_client("dynamodb"), name)
     except (BotoCoreError, ClientError) as error:
         raise click.ClickException(
-            f"the table of stack {stack!r} could not be found: {error}. Check AWS_REGION and your "
-            'credentials; on the local cloud run: eval "$(patchmedic local env)"'
+            f"the table of stack {stack!r} could not be found: {error}\n{WHAT_NOW}"
         ) from error
 
 
 def send_answer(stack: str, incident_id: str, decision: str, reason: str) -> Any:
     """Invoke the approve function as the operator who is logged in."""
     try:
-        operator = boto3.client("sts").get_caller_identity()["Arn"]
-        response = boto3.client("lambda").invoke(
+        operator = _client("sts").get_caller_identity()["Arn"]
+        response = _client("lambda").invoke(
             FunctionName=f"{stack}-approve",
             Payload=json.dumps(
                 {
@@ -40,15 +47,19 @@ def send_answer(stack: str, incident_id: str, decision: str, reason: str) -> Any
             ).encode(),
         )
     except (BotoCoreError, ClientError) as error:
-        raise click.ClickException(f"the answer could not be sent: {error}") from error
+        raise click.ClickException(f"the answer could not be sent: {error}\n{WHAT_NOW}") from error
     answer = json.loads(response["Payload"].read() or b"null")
     if response.get("FunctionError"):
         raise click.ClickException(f"the approve function failed: {json.dumps(answer)}")
     return answer
 
 
+def _client(service: str) -> Any:
+    return boto3.client(service, config=CONFIG)
+
+
 def _output(stack: str, key: str) -> str:
-    stacks = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    stacks = _client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     outputs = {o["OutputKey"]: o["OutputValue"] for o in stacks[0].get("Outputs", [])}
     if key not in outputs:
         raise click.ClickException(f"stack {stack!r} has no output {key}: is it PatchMedic?")

@@ -253,6 +253,19 @@ class LocalCloud:
         yield from sorted((self.state / "outbox").rglob("*.*"))
 
 
+def is_running(exports: str) -> bool:
+    """Whether a cloud answers at the endpoint that its settings name."""
+    named = [line for line in exports.splitlines() if line.startswith("export AWS_ENDPOINT_URL=")]
+    if not named:
+        return False
+    address = named[0].partition("=")[2].strip("'\"")
+    try:
+        with urllib.request.urlopen(f"{address}/_patchmedic/health", timeout=5):  # noqa: S310
+            return True
+    except (OSError, ValueError):
+        return False
+
+
 def _clean_environ() -> dict[str, str]:
     """Our environment without anyone's AWS settings: the local cloud must never reach AWS."""
     return {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "SAM_"))}

@@ -6,6 +6,7 @@ Exit codes: 0 all well; 1 an error (said on stderr); 2 wrong usage; 3 the answer
 
 from __future__ import annotations
 
+import difflib
 import json
 import signal
 import sys
@@ -16,17 +17,20 @@ from typing import Any, NoReturn
 
 import click
 import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from patchmedic import __version__
 from patchmedic.causes.catalogue import load_catalogue
 from patchmedic.causes.classifier import classify as classify_evidence
-from patchmedic.causes.records import classify_record
-from patchmedic.cli import story, tables
-from patchmedic.cli.cloud import ACCOUNT, REGION, STACK, LocalCloud
+from patchmedic.causes.records import RecordError, classify_record, read_evidence
+from patchmedic.cli import reading, story, tables
+from patchmedic.cli.account import WHAT_NOW, open_store, send_answer
+from patchmedic.cli.cloud import ACCOUNT, REGION, STACK, LocalCloud, is_running
 from patchmedic.cli.project import find_project
+from patchmedic.errors import PatchMedicError
 from patchmedic.incident import Incident
-from patchmedic.model import Evidence, Rejection, Skip
+from patchmedic.model import Rejection, Skip
 from patchmedic.signals import parse_event
 
 EXIT_NOT_FOUND = 3
@@ -36,7 +40,17 @@ LANGUAGE = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Errors of AWS end as a message that says what to do, never as a stack."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (PatchMedicError, BotoCoreError, ClientError) as error:
+            raise click.ClickException(f"{error}\n{WHAT_NOW}") from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def cli() -> None:
     """Find out why a patch run failed, fix what is safe, prove it, tell people.
@@ -47,6 +61,14 @@ def cli() -> None:
       patchmedic classify patch.log        what went wrong in this output?
       patchmedic causes disk-full          what PatchMedic knows about a cause
       patchmedic incidents                 what it did in your account
+
+    \b
+    Exit codes:
+      0  all well
+      1  an error; stderr says what to do
+      2  wrong usage
+      3  not known, or not (yet) possible: no such incident or cause, an event that PatchMedic does
+         not take, an approval that came too late
     """
 
 
@@ -74,61 +96,54 @@ def classify(
 ) -> None:
     """Say what went wrong in the output of a patch run.  Needs no AWS.
 
-    FILES hold plain text, or one JSON object with the keys of --jsonl: id, platform, document,
-    status, response_code, stdout, stderr (all but id optional).  Without FILES, stdin is read.
+    FILES hold plain text, or one JSON object: what `aws ssm get-command-invocation` prints, or the
+    keys of --jsonl: id, platform, document, status, response_code, stdout, stderr (all but id
+    optional).  Without FILES, stdin is read.
 
     \b
     Examples:
       patchmedic classify patch-output.log
       aws ssm get-command-invocation --command-id ID --instance-id ID \\
-          --plugin-name PatchLinux --query StandardOutputContent --output text \\
-          | patchmedic classify
+          --plugin-name PatchLinux | patchmedic classify
       patchmedic classify --jsonl < cases.jsonl > answers.jsonl
+
+    Exit code 1 when a file is no valid record; a bad line of --jsonl only yields an "error".
     """
-    catalogue = load_catalogue()
-    if jsonl:
-        for line in sys.stdin:
-            if line.strip():
-                answer = classify_record(line, catalogue)
-                click.echo(json.dumps(answer, ensure_ascii=False))
-        return
     given = {
         "platform": platform,
         "document": document,
         "status": status,
         "response_code": response_code,
     }
+    given = {key: value for key, value in given.items() if value is not None}
+    if jsonl and (as_json or given):
+        raise click.UsageError("--jsonl takes everything from its lines: no other options with it")
+    catalogue = load_catalogue()
+    if jsonl:
+        for line in reading.lines(files):
+            _echo_json(classify_record(line, catalogue))
+        return
     console = tables.console()
-    for name, text in _inputs(files):
-        record = _as_record(name, text, {k: v for k, v in given.items() if v is not None})
-        if as_json:
-            answer = classify_record(json.dumps(record), catalogue)
-            click.echo(json.dumps(answer, ensure_ascii=False))
+    failed = False
+    for name, text in reading.inputs(files):
+        record = reading.as_record(name, text, given)
+        try:
+            evidence = read_evidence(record)
+        except RecordError as error:
+            click.echo(f"patchmedic: {name}: {error}", err=True)
+            failed = True
             continue
-        evidence = Evidence(**{k: v for k, v in record.items() if k != "id" and v is not None})
+        if as_json:
+            _echo_json(classify_record(json.dumps(record), catalogue))
+            continue
         found = classify_evidence(evidence, catalogue)
         console.print(tables.classification_page(name, found, catalogue, lang))
+    if failed:
+        sys.exit(1)
 
 
-def _inputs(files: Iterable[Path]) -> Iterable[tuple[str, str]]:
-    paths = list(files)
-    if not paths:
-        yield "stdin", sys.stdin.buffer.read().decode("utf-8", errors="replace")
-    for path in paths:
-        yield path.name, path.read_bytes().decode("utf-8", errors="replace")
-
-
-def _as_record(name: str, text: str, given: dict[str, Any]) -> dict[str, Any]:
-    """A record from a file: its own keys if it is one, else the text as the output."""
-    known = ("platform", "document", "status", "response_code", "stdout", "stderr")
-    if text.lstrip().startswith("{"):
-        try:
-            parsed = json.loads(text)
-        except ValueError:
-            parsed = None
-        if isinstance(parsed, dict) and ("stdout" in parsed or "stderr" in parsed):
-            return {"id": name, **{k: parsed[k] for k in known if k in parsed}, **given}
-    return {"id": name, "stdout": text, **given}
+def _echo_json(answer: Any) -> None:
+    click.echo(json.dumps(answer, ensure_ascii=False))
 
 
 @cli.command()
@@ -145,7 +160,11 @@ def causes(cause_id: str | None, as_json: bool, lang: str) -> None:
     """
     catalogue = load_catalogue()
     if cause_id is not None and cause_id not in catalogue.causes:
-        _fail(f"there is no cause {cause_id!r}; `patchmedic causes` lists them", EXIT_NOT_FOUND)
+        near = difflib.get_close_matches(cause_id, catalogue.causes, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        _fail(
+            f"there is no cause {cause_id!r}; {hint}`patchmedic causes` lists them", EXIT_NOT_FOUND
+        )
     chosen = [catalogue.causes[cause_id]] if cause_id else list(catalogue.causes.values())
     if as_json:
         plain = [msgspec.to_builtins(cause) for cause in chosen]
@@ -197,8 +216,6 @@ def incidents(
       patchmedic incidents pm-0123456789abcdef --lang ja
       eval "$(patchmedic local env)"; patchmedic incidents      (on the local cloud)
     """
-    from patchmedic.cli.account import open_store
-
     store = open_store(stack, table_name)
     if incident_id is None:
         found = store.recent(limit)
@@ -207,7 +224,7 @@ def incidents(
         elif not found:
             click.echo("no incidents in the last 31 days")
         else:
-            tables.console().print(tables.incidents_table(found, {}, story.now()))
+            tables.console().print(tables.incidents_table(found, story.now(), ids=True))
         return
     incident = store.load(incident_id)
     if incident is None:
@@ -228,7 +245,12 @@ def incidents(
 @click.option("--reason", default="", help="Why, for the record.")
 @click.option("--stack", default=STACK, show_default=True, help="Name of the stack.")
 def approve(incident_id: str, reason: str, stack: str) -> None:
-    """Approve the remedy that an incident proposes.  Uses your IAM identity."""
+    """Approve the remedy that an incident proposes.  Uses your IAM identity.
+
+    \b
+    Example:
+      patchmedic approve pm-0123456789abcdef --reason "maintenance agreed"
+    """
     _answer(stack, incident_id, "approve", reason)
 
 
@@ -237,13 +259,16 @@ def approve(incident_id: str, reason: str, stack: str) -> None:
 @click.option("--reason", default="", help="Why, for the record.")
 @click.option("--stack", default=STACK, show_default=True, help="Name of the stack.")
 def deny(incident_id: str, reason: str, stack: str) -> None:
-    """Deny the remedy that an incident proposes.  Uses your IAM identity."""
+    """Deny the remedy that an incident proposes.  Uses your IAM identity.
+
+    \b
+    Example:
+      patchmedic deny pm-0123456789abcdef --reason "not during business hours"
+    """
     _answer(stack, incident_id, "deny", reason)
 
 
 def _answer(stack: str, incident_id: str, decision: str, reason: str) -> None:
-    from patchmedic.cli.account import send_answer
-
     answer = send_answer(stack, incident_id, decision, reason)
     click.echo(answer["detail"])
     if not answer["decided"]:
@@ -323,7 +348,12 @@ def _nodes_named(body: dict[str, Any]) -> Iterable[Any]:
 
 @cli.command()
 def demo() -> None:
-    """Play a night of failed patch runs on your machine: no AWS account needed."""
+    """Play a night of failed patch runs on your machine: no AWS account needed.
+
+    \b
+    Example:
+      patchmedic demo
+    """
     project = find_project()
     console = tables.console()
     started = time.monotonic()
@@ -332,7 +362,6 @@ def demo() -> None:
     with _interruptible(), LocalCloud(project, [scenario]) as cloud:
         cloud.build(progress)
         cloud.deploy(progress)
-        names = {n.node_id: n.name for n in story.nodes_of(cloud)}
         try:
             found = story.play(cloud, progress, SETTLE_SECONDS_MAX)
         except TimeoutError as error:
@@ -340,25 +369,58 @@ def demo() -> None:
                 f"the story did not end in time: {error}; the log is {project.state / 'cloud.log'}"
             ) from error
         console.print()
-        console.print(tables.incidents_table(found, names, story.now()))
+        console.print(tables.incidents_table(_in_order(found), story.now()))
         _print_outbox(cloud)
     _print_next(console, found, time.monotonic() - started)
 
 
+_ORDER = ("resolved", "waits for approval", "escalated", "recommended", "suppressed")
+
+
+def _in_order(found: Iterable[Incident]) -> list[Incident]:
+    """The fixed ones first, then what a person has to do, then what needs nobody."""
+
+    def key(incident: Incident) -> tuple[int, str]:
+        outcome = tables.outcome_of(incident)
+        rank = _ORDER.index(outcome) if outcome in _ORDER else len(_ORDER)
+        return rank, incident.node_name or incident.node.node_id
+
+    return sorted(found, key=key)
+
+
 def _print_outbox(cloud: LocalCloud) -> None:
-    click.echo("\nmessages, as their receivers would have got them:")
-    for path in cloud.outbox():
-        click.echo(f"  {path}")
+    """The messages, by channel, as paths that can be pasted behind ``cat``."""
+    paths = list(cloud.outbox())
+    for channel, heading in (("email", "e-mails"), ("pager", "pager messages")):
+        of_channel = [p for p in paths if p.parent.name == channel]
+        click.echo(f"\n{heading} ({len(of_channel)}):")
+        for path in of_channel:
+            click.echo(f"  {_relative(path)}")
+    texts = [p for p in paths if p.parent.name == "sms"]
+    if texts:
+        click.echo(f"\ntext messages ({len(texts)}): {_relative(texts[0].parent)}")
+
+
+def _relative(path: Path) -> Path:
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _print_next(console: Console, found: tuple[Incident, ...], seconds: float) -> None:
     console.print(f"\n{len(found)} incidents in {seconds:.0f} s; nothing is left running.")
-    console.print("next: .envs/dev/bin/patchmedic local up    (keeps the local cloud running)")
+    console.print("Next, keep the local cloud running and look around:")
+    console.print("  .envs/dev/bin/patchmedic local up")
 
 
 @cli.group()
 def local() -> None:
-    """The local cloud: an embedded AWS with a simulated fleet, without an account."""
+    """The local cloud: an embedded AWS with a simulated fleet, without an account.
+
+    \b
+    Examples:
+      patchmedic local up
+      eval "$(patchmedic local env)"
+    """
 
 
 @local.command()
@@ -372,6 +434,11 @@ def local() -> None:
 )
 def up(port: int, scenarios: tuple[Path, ...]) -> None:
     """Start the local cloud, deploy the stack into it and keep it running until Ctrl-C.
+
+    \b
+    Examples:
+      patchmedic local up
+      patchmedic local up --port 5000 --scenario local/scenarios/healthy.yaml
 
     \b
     Then, in another terminal:
@@ -392,11 +459,19 @@ def up(port: int, scenarios: tuple[Path, ...]) -> None:
 
 @local.command()
 def env() -> None:
-    """Print the settings that point the AWS CLI and SDKs at the local cloud."""
+    """Print the settings that point the AWS CLI and SDKs at the local cloud.
+
+    \b
+    Example:
+      eval "$(patchmedic local env)"
+    """
     path = find_project().state / "env"
     if not path.is_file():
-        _fail("the local cloud was never started: patchmedic local up", 1)
-    click.echo(path.read_text(encoding="utf-8"), nl=False)
+        _fail("the local cloud was never started; start it: patchmedic local up", 1)
+    exports = path.read_text(encoding="utf-8")
+    if not is_running(exports):
+        _fail("the local cloud does not run (any more); start it: patchmedic local up", 1)
+    click.echo(exports, nl=False)
 
 
 class _interruptible:  # noqa: N801 - reads as a word in a with statement

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from rich import box
 from rich.console import Console, Group
 from rich.panel import Panel
 from rich.table import Table
@@ -24,9 +25,16 @@ _STYLES: Mapping[str, str] = {
 }
 
 
+WIDTH_WITHOUT_TERMINAL = 120
+"""Of a file or a pipe: wide enough for a row to stay on one line."""
+
+
 def console() -> Console:
     """A console that stays readable when the output is a file or a narrow terminal."""
-    return Console(highlight=False)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        return Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
+    return console
 
 
 def outcome_of(incident: Incident) -> str:
@@ -39,23 +47,44 @@ def outcome_of(incident: Incident) -> str:
 
 
 def what_failed(incident: Incident) -> str:
-    """What the incident is about."""
+    """What the incident is about, short."""
     if incident.kind is IncidentKind.PING:
         return "ping lost"
     evidence = incident.evidence
-    name = (evidence.document or "patch run").removeprefix("AWS-")
-    parts = [name, evidence.operation or "", evidence.status_details or evidence.status or ""]
-    return " ".join(p for p in parts if p)
+    status = (evidence.status_details or evidence.status or "Failed").replace(" ", "")
+    return f"{evidence.operation or 'Patch run'} {_STATUSES.get(status.lower(), status)}"
+
+
+_STATUSES: Mapping[str, str] = {
+    "failed": "failed",
+    "timedout": "timed out",
+    "executiontimedout": "timed out",
+    "deliverytimedout": "never arrived",
+    "undeliverable": "never arrived",
+    "cancelled": "cancelled",
+    "canceled": "cancelled",
+    "terminated": "cancelled",
+}
+
+_NOTHING_WAS_DONE: Mapping[str, str] = {
+    "recovered": "a person fixed it",
+    "no-action-is-right": "nothing needed",
+    "benign": "nothing needed",
+    "kill-switch": "stopped by the switch",
+}
 
 
 def what_was_done(incident: Incident) -> str:
-    """The remedies, or why there was none."""
+    """The remedies and how they went; else what else was done."""
     if incident.actions:
-        return ", ".join(f"{a.remedy}: {a.state}" for a in incident.actions)
+        return ", ".join(
+            a.remedy if a.state in ("done", "nothing-to-do") else f"{a.remedy} ({a.state})"
+            for a in incident.actions
+        )
     if incident.proposal:
         return f"proposed {incident.proposal.remedy}"
     if incident.reason:
-        return f"nothing: {incident.reason.rule}"
+        return _NOTHING_WAS_DONE.get(incident.reason.rule, "advice")
     return "looking"
 
 
@@ -70,26 +99,29 @@ def took(incident: Incident, now: datetime) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"
 
 
-def incidents_table(
-    incidents: Iterable[Incident], names: Mapping[str, str], now: datetime
-) -> Table:
-    """The list: node, what failed, cause, what was done, outcome, how long."""
-    table = Table(title=None, header_style="bold", pad_edge=False)
+def incidents_table(incidents: Iterable[Incident], now: datetime, *, ids: bool = False) -> Table:
+    """The list: node, what failed, cause, what was done, outcome, how long.
+
+    Fits 80 columns.  A question mark says that no check confirmed the cause; ``ids`` adds the
+    incidents' ids, which the other commands take.
+    """
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1))
     for heading in ("node", "what failed", "cause", "what was done", "outcome", "took"):
         table.add_column(heading, overflow="fold")
+    if ids:
+        table.add_column("incident", no_wrap=True)
     for incident in incidents:
-        node = incident.node.node_id
-        name = names.get(node) or incident.node_name
-        sure = "" if incident.diagnosis and incident.diagnosis.confirmed else " ?"
+        confirmed = incident.diagnosis is not None and incident.diagnosis.confirmed
         outcome = outcome_of(incident)
-        table.add_row(
-            Styled(f"{name}\n{node}" if name else node),
+        row = [
+            Styled(incident.node_name or incident.node.node_id),
             Styled(what_failed(incident)),
-            Styled(incident.cause + sure),
+            Styled(incident.cause + ("" if confirmed else "?")),
             Styled(what_was_done(incident)),
             Styled(outcome, style=_STYLES.get(outcome, "")),
-            took(incident, now),
-        )
+            Styled(took(incident, now), justify="right"),
+        ]
+        table.add_row(*row, *([Styled(incident.id)] if ids else []))
     return table
 
 
@@ -120,7 +152,7 @@ def incident_page(
         findings.add_row(
             finding.check,
             finding.verdict.value,
-            f"{finding.cause or '-'} / {finding.resource}",
+            Styled(f"{finding.cause or '-'} / {finding.resource}"),
             Styled(finding.says.get(language, "")),
         )
     if incident.findings:

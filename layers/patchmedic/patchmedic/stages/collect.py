@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from patchmedic.checks.node import FindingsUnreadable, parse_findings, parse_remedy
+from patchmedic.errors import NotYetVisible
 from patchmedic.incident import (
     EffectFailed,
     Fact,
@@ -33,8 +34,11 @@ class CommandEnded:
     command_id: str
 
 
-def handle_command(ctx: Context, ended: CommandEnded) -> str:
-    """Collect one command; returns what was done, for the log."""
+def handle_command(ctx: Context, ended: CommandEnded, *, last_try: bool) -> str:
+    """Collect one command; returns what was done, for the log.
+
+    Raises ``NotYetVisible`` while AWS does not show the result yet, unless it is the ``last_try``.
+    """
     effect_id = _effect_id(ctx, ended)
     if effect_id is None:
         return "not ours"
@@ -50,7 +54,7 @@ def handle_command(ctx: Context, ended: CommandEnded) -> str:
     invocation = ctx.commands.invocation(ended.node.region, ended.command_id, ended.node.node_id)
     if invocation is not None and not invocation.terminal:
         return f"still {invocation.status}"
-    return collect(ctx, record, invocation)
+    return collect(ctx, record, invocation, final=last_try)
 
 
 def _effect_id(ctx: Context, ended: CommandEnded) -> str | None:
@@ -62,10 +66,13 @@ def _effect_id(ctx: Context, ended: CommandEnded) -> str | None:
     return effect_id_of(info.comment) if info else None
 
 
-def collect(ctx: Context, record: EffectRecord, invocation: Invocation | None) -> str:
+def collect(
+    ctx: Context, record: EffectRecord, invocation: Invocation | None, *, final: bool
+) -> str:
     """Turn an ended command into a fact and move its incident.
 
-    The node's lock is given back first: the command is over, whatever happens next.
+    The node's lock is given back first: the command is over, whatever happens next.  A look that
+    is older than the command proves nothing; only the ``final`` one is judged as it is.
     """
     effect = record.effect
     incident = ctx.store.load(effect.incident_id)
@@ -74,6 +81,8 @@ def collect(ctx: Context, record: EffectRecord, invocation: Invocation | None) -
     if effect.kind is not EffectKind.DIAGNOSE:
         ctx.store.release_lock(effect.node, effect.effect_id)
     fact = _fact(ctx, record, incident, invocation)
+    if not final and _too_early(fact, invocation):
+        raise NotYetVisible(f"the result of effect {effect.effect_id} is not there yet")
     decision = advance(ctx, incident.id, fact, BY, finished_effect=effect.effect_id)
     return decision.entry
 
@@ -89,6 +98,15 @@ def _fact(
     if effect.kind is EffectKind.REMEDY:
         return _remedy(effect.effect_id, invocation)
     return _verified(ctx, effect.effect_id, incident, invocation)
+
+
+def _too_early(fact: Fact, invocation: Invocation | None) -> bool:
+    """Right after a command ends, its invocation or the node's new state may not be shown yet."""
+    if invocation is None:
+        return True
+    if not isinstance(fact, Verified) or not fact.command_ok:
+        return False
+    return fact.observation is None or fact.observation.observed_at < invocation.requested_at
 
 
 def _ended(invocation: Invocation) -> str:

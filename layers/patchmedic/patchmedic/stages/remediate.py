@@ -38,6 +38,7 @@ from patchmedic.stages.common import (
 )
 
 BY = "remediate"
+AGENT_UPDATE = "AWS-UpdateSSMAgent"
 _OVERRIDE = re.compile(r"(?:s3|https)://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]{1,900}")
 _ASSOCIATION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -53,14 +54,12 @@ def carry_out(ctx: Context, effect_id: str) -> str:
         return _verify_ping(ctx, taken)
     verdict = _guard(ctx, taken)
     if verdict is not None:
-        # An earlier owner may have taken the lock before it died.
-        ctx.store.release_lock(taken.effect.node, effect_id)
-        return _advance(ctx, taken, EffectRefused(effect_id, verdict.rule, verdict.reason))
+        return _refuse(ctx, taken, verdict)
     if not _answers(ctx, taken):
         if taken.effect.kind is EffectKind.VERIFY:
             return defer(ctx, taken, "the node does not answer (yet)")
         reason = "the node does not answer, so a command would only wait for it"
-        return _advance(ctx, taken, EffectRefused(effect_id, "node-unreachable", reason))
+        return _refuse(ctx, taken, Refused("node-unreachable", reason))
     busy = _busy(ctx, taken)
     if busy:
         return defer(ctx, taken, busy)
@@ -68,6 +67,13 @@ def carry_out(ctx: Context, effect_id: str) -> str:
     if not ctx.store.take_lock(taken.effect.node, effect_id, now, _lock_until(ctx, taken, now)):
         return defer(ctx, taken, "another command has the node")
     return _send(ctx, taken)
+
+
+def _refuse(ctx: Context, taken: Taken, why: Refused) -> str:
+    """Nothing is sent.  An earlier owner may have taken the lock before it died: give it back."""
+    effect = taken.effect
+    ctx.store.release_lock(effect.node, effect.effect_id)
+    return _advance(ctx, taken, EffectRefused(effect.effect_id, why.rule, why.reason))
 
 
 def _advance(ctx: Context, taken: Taken, fact: Fact) -> str:
@@ -116,7 +122,9 @@ def _busy(ctx: Context, taken: Taken) -> str | None:
     for command in ctx.commands.running_on(taken.effect.node):
         document = command.document.rsplit("/", 1)[-1]
         if command.comment != own and (
-            document in PATCH_DOCUMENTS or document.startswith(f"{ctx.prefix}-Remedy-")
+            document in PATCH_DOCUMENTS
+            or document == AGENT_UPDATE
+            or document.startswith(f"{ctx.prefix}-Remedy-")
         ):
             return f"command {command.command_id} ({document}) is under way on the node"
     return None
@@ -146,8 +154,7 @@ def _send(ctx: Context, taken: Taken) -> str:
         )
     switch = kill_switch_guard(kill_switch(ctx))
     if isinstance(switch, Refused):
-        ctx.store.release_lock(effect.node, effect.effect_id)
-        return _advance(ctx, taken, EffectRefused(effect.effect_id, switch.rule, switch.reason))
+        return _refuse(ctx, taken, switch)
     if not still_ours(ctx, taken.claimed):
         return "the claim ran out; another run takes over"
     try:

@@ -116,7 +116,7 @@ def _overdue_command(ctx: Context, record: EffectRecord, command_id: str) -> boo
     node = record.effect.node
     invocation = ctx.commands.invocation(node.region, command_id, node.node_id)
     if invocation is None or invocation.terminal:
-        collect(ctx, record, invocation)
+        collect(ctx, record, invocation, final=True)
         return True
     # The command still runs, so its lock stays until it runs out by itself.
     advance(
@@ -203,10 +203,17 @@ def _command_detail(invocation: Invocation) -> dict[str, str]:
 
 
 def own_event(
-    ctx: Context, node: NodeRef, detail_type: str, detail: Mapping[str, str]
+    ctx: Context,
+    node: NodeRef,
+    detail_type: str,
+    detail: Mapping[str, str],
+    at: datetime | None = None,
 ) -> dict[str, Any]:
-    """An event of our own source, in EventBridge's envelope."""
-    now: datetime = ctx.clock.now()
+    """An event of our own source, in EventBridge's envelope.
+
+    ``at`` is when what it tells began, when that is known: a recovery since then is news.
+    """
+    now: datetime = at or ctx.clock.now()
     return {
         "version": "0",
         "id": str(uuid.uuid4()),
