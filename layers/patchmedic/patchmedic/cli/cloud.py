@@ -77,13 +77,12 @@ class LocalCloud:
         state = self.state
         shutil.rmtree(state / "outbox", ignore_errors=True)
         state.mkdir(parents=True, exist_ok=True)
-        log = (state / "cloud.log").open("w", encoding="utf-8")
         command = [str(self._project.local_python), "-m", "patchmedic_local", "serve"]
         command += ["--port", str(self.port), "--state-dir", str(state)]
         for scenario in self._scenarios:
             command += ["--scenario", str(scenario)]
         environ = {**_clean_environ(), "PYTHONPATH": str(self._project.root / "local")}
-        with log:
+        with (state / "cloud.log").open("w", encoding="utf-8") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own program, fixed arguments
                 command,
                 stdout=log,

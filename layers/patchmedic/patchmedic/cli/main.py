@@ -143,7 +143,8 @@ def classify(
 
 
 def _echo_json(answer: Any) -> None:
-    click.echo(json.dumps(answer, ensure_ascii=False))
+    """One line, in ASCII: neither a terminal's encoding nor a line separator of Unicode breaks it."""
+    click.echo(json.dumps(answer))
 
 
 @cli.command()
