@@ -16,6 +16,8 @@ TEMPLATES := template.yaml alarms/template.yaml documents/template.yaml
 # are packed for Lambda.
 export SAM_CLI_TELEMETRY := 0
 export PYTHONDONTWRITEBYTECODE := 1
+# The contract tests start the local cloud, in the environment that it needs.
+export PATCHMEDIC_LOCAL_PYTHON := $(CURDIR)/$(LOCAL)/python
 
 ##@ Start here
 
