@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import re2
@@ -119,8 +120,8 @@ def main() -> int:
         )
         raw = text.encode()
         runs = options.runs if len(raw) < 1_000_000 else max(3, options.runs // 3)
-        ours = median_ms(lambda e=evidence: classify(e, catalogue), runs)
-        engine = median_ms(lambda r=raw: floor.Match(r), runs)
+        ours = median_ms(partial(classify, evidence, catalogue), runs)
+        engine = median_ms(partial(floor.Match, raw), runs)
         plain, estimated = plain_loop(loop, text)
         speed = len(raw) / 1e6 / (ours / 1000)
         mark = "~" if estimated else " "

@@ -87,7 +87,7 @@ def test_where_nothing_decides_there_is_no_remedy() -> None:
         (b"[1, 2]\n", None, "expected an object"),
         (b'"text"\n', None, "expected an object"),
         (b'{"stdout": "no id"}\n', None, "id"),
-        (b'{"id": true}\n', None, "id"),
+        (b'{"id": {}}\n', None, "id"),
         (b'{"id": "b", "stdout": 5}\n', "b", "stdout"),
         (b'{"id": "b", "response_code": "1"}\n', "b", "response_code"),
         (b'{"id": "b", "platform": "beos"}\n', "b", "platform"),

@@ -11,7 +11,6 @@ import json
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -369,6 +368,8 @@ def test_an_event_fits_the_rules_that_it_should_and_no_other(name: str) -> None:
         ("document-name", "arn:aws:ssm:ap-northeast-1::document/AWS-RunPatchBaseline", PATCH | OWN),
         ("document-name", "AWS-RunShellScript", set()),
         ("document-name", "AWS-UpdateSSMAgent", OWN),
+        ("document-name", "patchmedic-Check-Linux", OWN),
+        ("document-name", "patchwork-Check-Linux", set()),
         ("document-name", "AWS-RunPatchBaselineLike", set()),
         ("status", "InProgress", set()),
         ("status", "Cancelled", PATCH | OWN),
@@ -435,9 +436,3 @@ def test_the_matcher(pattern: dict[str, Any], event: dict[str, Any], fits: bool)
 def test_the_matcher_refuses_what_it_does_not_know() -> None:
     with pytest.raises(NotImplementedError, match="wildcard"):
         matches({"a": [{"wildcard": "*"}]}, {"a": "x"})
-
-
-def test_the_paths_in_the_comments_exist() -> None:
-    for path in ("layers/patchmedic/patchmedic/settings.py", "alarms/template.yaml"):
-        assert path in (ROOT / "template.yaml").read_text(encoding="utf-8")
-        assert Path(ROOT / path).is_file()

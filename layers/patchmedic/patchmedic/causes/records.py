@@ -40,8 +40,7 @@ def classify_record(line: str, catalogue: Catalogue) -> dict[str, Any]:
             raise RecordError("id: is missing or neither text nor a number")
         evidence = read_evidence(record)
     except RecordError as problem:
-        is_id = isinstance(record_id, (str, int)) and not isinstance(record_id, bool)
-        shown = record_id if is_id else None
+        shown = record_id if isinstance(record_id, (str, int)) else None
         return {"id": shown, "error": str(problem)}
     found = classify(evidence, catalogue)
     best = found.candidates[0] if found.candidates else None

@@ -143,7 +143,7 @@ def classify(
 
 
 def _echo_json(answer: Any) -> None:
-    """One line, in ASCII: neither a terminal's encoding nor a line separator of Unicode breaks it."""
+    """One line, in ASCII: no terminal's encoding and no separator of Unicode breaks it."""
     click.echo(json.dumps(answer))
 
 

@@ -20,6 +20,8 @@ SETTLED = frozenset({State.PROPOSED, State.HANDED_OVER, State.CLOSED})
 POLL_SECONDS = 0.5
 SWEEP_EVERY_SECONDS = 5.0
 RECOVERY_SECONDS_MAX = 30.0
+TOLD_SECONDS_MAX = 20.0
+QUIET_SECONDS = 2.0
 ASSOCIATION = "5b0c7d5e-2f5a-4a4e-9a53-7c6f0a1b2c01"
 ASSOCIATION_NODE = "i-0a1b2c3d4e5f60005"
 WINDOW = "mw-0a1b2c3d4e5f60001"
@@ -80,7 +82,9 @@ def play(
         answer = {"incident_id": incident.id, "decision": "approve", "operator": OPERATOR}
         cloud.invoke("approve", answer)
     _follow_advice(cloud, say, incidents)
-    return wait_settled(cloud, expected, say, seconds_max)
+    incidents = wait_settled(cloud, expected, say, seconds_max)
+    wait_told(cloud)
+    return incidents
 
 
 def _start_runs(cloud: LocalCloud, say: Say, nodes: Sequence[Node]) -> None:
@@ -159,6 +163,17 @@ def wait_settled(
         if time.monotonic() > next_sweep:
             cloud.invoke("sweep", {})
             next_sweep = time.monotonic() + SWEEP_EVERY_SECONDS
+        time.sleep(POLL_SECONDS)
+
+
+def wait_told(cloud: LocalCloud) -> None:
+    """Wait until the messages about what happened last are out, too."""
+    until = time.monotonic() + TOLD_SECONDS_MAX
+    count, since = -1, time.monotonic()
+    while time.monotonic() < until and time.monotonic() - since < QUIET_SECONDS:
+        now_there = len(list(cloud.outbox()))
+        if now_there != count:
+            count, since = now_there, time.monotonic()
         time.sleep(POLL_SECONDS)
 
 
