@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import fields
 from datetime import datetime
@@ -143,7 +144,13 @@ class Admin:
         if delay > 0:
             self._fleet.later(delay, lambda: self._fleet.patch(nodes, document, parameters))
             return {"command_id": None, "starts_in_seconds": delay}
-        command = self._fleet.patch(nodes, document, parameters)
+        command = self._fleet.patch(
+            nodes,
+            document,
+            parameters,
+            command_id=_command_id(request.get("command_id")),
+            raises_events=bool(request.get("events", True)),
+        )
         return {"command_id": command.id, "starts_in_seconds": 0}
 
     def _association(self, request: Mapping[str, Any]) -> Any:
@@ -209,6 +216,16 @@ def _one(known: Mapping[str, Any], request: Mapping[str, Any], kind: str) -> Any
     if found is None:
         raise BadRequest(f"there is no {kind} {request.get('id')!r}. There are: {', '.join(known)}")
     return found
+
+
+def _command_id(given: Any) -> str | None:
+    """The id that a command shall have, if the request names one."""
+    if given is None:
+        return None
+    try:
+        return str(uuid.UUID(str(given)))
+    except ValueError:
+        raise BadRequest("command_id is no UUID") from None
 
 
 def _seconds_until(at: Any) -> float:

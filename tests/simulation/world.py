@@ -40,6 +40,7 @@ from tests.simulation.seams import Call, Fate, Invocation, Seam, SimCrash
 
 from patchmedic.errors import PatchMedicError
 from patchmedic.model import Effect, NodeRef, Signal
+from patchmedic.ports import CommandEnded
 from patchmedic.signals import PATCH_DOCUMENTS, PING_LOST_TYPE, parse_event
 from patchmedic.stages import approve, classify, collect, diagnose, notify, remediate, sweep, watch
 from patchmedic.stages.common import Context, effect_id_of
@@ -349,7 +350,7 @@ class World:
                 classify.handle_signals(ctx, catalogue(), _NoExpander(), signals, last_try=last_try)
         elif queue == "results":
             ended = parse_command_ended(body)
-            assert isinstance(ended, collect.CommandEnded), f"the world sends sound events: {ended}"
+            assert isinstance(ended, CommandEnded), f"the world sends sound events: {ended}"
             collect.handle_command(ctx, ended, last_try=last_try)
         else:
             effect_id = parse_effect(body)

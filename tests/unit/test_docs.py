@@ -86,7 +86,8 @@ def names(program: str) -> list[tuple[str, str]]:
 def parse(arguments: list[str]) -> None:
     """Let click read the arguments, down to the command, without running it."""
     command: click.Command = cli
-    context = click.Context(cli, info_name="patchmedic")
+    # With the group's settings: click keeps the help option that it makes first in the command.
+    context = click.Context(cli, info_name="patchmedic", **cli.context_settings)
     rest = list(arguments)
     while isinstance(command, click.Group):
         assert rest, "names no command"

@@ -35,7 +35,7 @@ from patchmedic.incident import (
     open_incident,
 )
 from patchmedic.model import EffectKind, Evidence, Mode, NodeRef, Outcome, Signal, SignalKind
-from patchmedic.ports import Claimed, TimelineEntry
+from patchmedic.ports import Claimed, CommandEnded, TimelineEntry
 from patchmedic.stages import classify, collect, diagnose, notify, remediate, sweep
 from patchmedic.stages.common import Context, advance, comment_of, create, effect_id_of
 
@@ -110,7 +110,7 @@ class Bench:
 
     def collect(self, *, last_try: bool = False) -> str:
         """The newest event of one of our commands comes in."""
-        ended = collect.CommandEnded(NODE, self.events[-1]["detail"]["command-id"])
+        ended = CommandEnded(NODE, self.events[-1]["detail"]["command-id"])
         return collect.handle_command(self.ctx, ended, last_try=last_try)
 
     def sweep(self, *, wide: bool = False) -> sweep.Swept:

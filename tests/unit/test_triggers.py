@@ -10,7 +10,7 @@ import pytest
 
 from patchmedic.errors import AwsUnavailable, CommitConflict
 from patchmedic.model import NodeRef, Rejection
-from patchmedic.stages.collect import CommandEnded
+from patchmedic.ports import CommandEnded
 from patchmedic.triggers import (
     LAST_RECEIVE,
     Message,

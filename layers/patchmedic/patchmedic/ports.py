@@ -76,6 +76,14 @@ class Invocation:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandEnded:
+    """What an event of Run Command says: which command ended on which node."""
+
+    node: NodeRef
+    command_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """The effect is ours until ``until``; past that, this owner must not act any more."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from patchmedic.errors import PatchMedicError
 from patchmedic.model import NodeRef, Rejection
-from patchmedic.stages.collect import CommandEnded
+from patchmedic.ports import CommandEnded
 
 LAST_RECEIVE = 4
 """The queues give a message up after five receives; from the fourth on, it is now or never."""

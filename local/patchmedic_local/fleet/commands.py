@@ -105,11 +105,15 @@ class RunCommand:
         extra: Mapping[str, object] | None = None,
         when_finished: Callable[[Command], None] | None = None,
         targets: Sequence[Mapping[str, object]] = (),
+        command_id: str | None = None,
     ) -> Command:
-        """Accept a command; everything else happens later."""
+        """Accept a command; everything else happens later.
+
+        ``command_id`` is for a command that an event from elsewhere already names.
+        """
         now = time.time()
         command = Command(
-            id=str(uuid.uuid4()),
+            id=command_id or str(uuid.uuid4()),
             document=document,
             parameters=parameters,
             comment=comment,

@@ -122,13 +122,24 @@ class Fleet:
     # -- people's patch runs ------------------------------------------------------------------
 
     def patch(
-        self, node_ids: Sequence[str], document: str, parameters: Mapping[str, Sequence[str]]
+        self,
+        node_ids: Sequence[str],
+        document: str,
+        parameters: Mapping[str, Sequence[str]],
+        *,
+        command_id: str | None = None,
+        raises_events: bool = True,
     ) -> Command:
         """Someone patches these nodes now, by Run Command."""
         with self.lock:
             nodes = [self.node(node_id) for node_id in node_ids]
             return self.run_command.send(
-                self.documents.find(document), nodes, parameters, comment="patch now"
+                self.documents.find(document),
+                nodes,
+                parameters,
+                comment="patch now",
+                command_id=command_id,
+                raises_events=raises_events,
             )
 
     def node(self, node_id: str) -> Node:

@@ -18,9 +18,7 @@ _EC2 = "ministack.services.ec2"
 
 def install() -> None:
     """Extend the answers; to be called after ``instances.install``."""
-    ec2 = pinned.require(
-        _EC2, "_ACTION_MAP", "_vpc_endpoints", "_p", "_parse_member_list"
-    )
+    ec2 = pinned.require(_EC2, "_ACTION_MAP", "_vpc_endpoints", "_p", "_parse_member_list")
     pinned.replace(_EC2, "_instance_xml", _with_instance_details)
     pinned.replace(_EC2, "_vpce_fields_xml", _with_endpoint_details)
     create = pinned.replace(

@@ -30,7 +30,7 @@ from patchmedic.cli.cloud import ACCOUNT, REGION, STACK, LocalCloud, is_running
 from patchmedic.cli.project import find_project
 from patchmedic.errors import PatchMedicError
 from patchmedic.incident import Incident
-from patchmedic.model import Rejection, Skip
+from patchmedic.model import Rejection, Signal, Skip
 from patchmedic.signals import parse_event
 
 EXIT_NOT_FOUND = 3
@@ -291,8 +291,10 @@ def _answer(stack: str, incident_id: str, decision: str, reason: str) -> None:
 def replay(event: Path, scenario: Path | None, as_json: bool, lang: str) -> None:
     """Send one event through the whole pipeline, on the local cloud.
 
-    The event goes over the local cloud's EventBridge through the real template.  An event about a
-    command that the local cloud never saw is answered as AWS would: no such command.
+    The event goes over the local cloud's EventBridge through the real template.  If it tells of a
+    patch command on a node of the scenario, that command is run there first, so that there is
+    something to read; of any other command the local cloud knows nothing, as AWS does of one
+    that is long over.
 
     \b
     Examples:
@@ -306,9 +308,10 @@ def replay(event: Path, scenario: Path | None, as_json: bool, lang: str) -> None
     with _interruptible(), LocalCloud(project, [path]) as cloud:
         cloud.build(progress)
         cloud.deploy(progress)
+        _run_its_command(cloud, body, progress)
         progress("the event goes over the bus")
         cloud.admin("POST", "event", body)
-        wanted = {s.node_id for s in _nodes_named(body)}
+        wanted = {s.node.node_id for s in _failures_named(body)}
         found = story.wait_settled(cloud, wanted, progress, SETTLE_SECONDS_MAX)
         store = cloud.store()
         for incident in found:
@@ -341,10 +344,27 @@ def _read_event(path: Path) -> dict[str, Any]:
     return {**body, "account": ACCOUNT, "region": REGION}
 
 
-def _nodes_named(body: dict[str, Any]) -> Iterable[Any]:
+def _failures_named(body: dict[str, Any]) -> list[Signal]:
     parsed = parse_event(body)
     assert isinstance(parsed, tuple), "the event was parsed before"
     return [signal for signal in parsed if signal.node_id and not signal.is_recovery]
+
+
+def _run_its_command(cloud: LocalCloud, body: dict[str, Any], progress: Any) -> None:
+    """Let the command of the event have run on its node, quietly: the event tells of it."""
+    known = {node.node_id for node in story.nodes_of(cloud)}
+    for failure in _failures_named(body):
+        if failure.node_id not in known or not failure.command_id or not failure.document:
+            continue
+        progress(f"{failure.document} runs on {failure.node_id}")
+        run = {
+            "nodes": [failure.node_id],
+            "document": failure.document,
+            "command_id": failure.command_id,
+            "events": False,
+        }
+        cloud.admin("POST", "patch", run)
+        story.wait_run(cloud, failure.command_id, SETTLE_SECONDS_MAX)
 
 
 @cli.command()

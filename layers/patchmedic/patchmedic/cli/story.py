@@ -166,6 +166,18 @@ def wait_settled(
         time.sleep(POLL_SECONDS)
 
 
+def wait_run(cloud: LocalCloud, command_id: str, seconds_max: float) -> None:
+    """Wait until a command is over on all its nodes."""
+    ssm = cloud.client("ssm")
+    until = time.monotonic() + seconds_max
+    while time.monotonic() < until:
+        found = ssm.list_command_invocations(CommandId=command_id)["CommandInvocations"]
+        if found and all(i["Status"] not in ("Pending", "InProgress", "Delayed") for i in found):
+            return
+        time.sleep(POLL_SECONDS)
+    raise TimeoutError(f"command {command_id} did not end")
+
+
 def wait_told(cloud: LocalCloud) -> None:
     """Wait until the messages about what happened last are out, too."""
     until = time.monotonic() + TOLD_SECONDS_MAX

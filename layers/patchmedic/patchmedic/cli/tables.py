@@ -141,6 +141,7 @@ def incident_page(
         rows.append(("because", incident.reason.detail))
     if incident.verified:
         rows.append(("proof", incident.verified))
+    rows += [("note", note) for note in incident.evidence.notes]
     for name, value in rows:
         head.add_row(Styled(name, style="dim"), Styled(value))
     parts: list[object] = [head]

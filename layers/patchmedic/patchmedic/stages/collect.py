@@ -6,8 +6,6 @@ before it could record the id is adopted here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from patchmedic.checks.node import FindingsUnreadable, parse_findings, parse_remedy
 from patchmedic.errors import NotYetVisible
 from patchmedic.incident import (
@@ -19,19 +17,11 @@ from patchmedic.incident import (
     RemedyEnded,
     Verified,
 )
-from patchmedic.model import EffectKind, NodeRef
-from patchmedic.ports import EffectRecord, Invocation
+from patchmedic.model import EffectKind
+from patchmedic.ports import CommandEnded, EffectRecord, Invocation
 from patchmedic.stages.common import Context, advance, effect_id_of
 
 BY = "collect"
-
-
-@dataclass(frozen=True, slots=True)
-class CommandEnded:
-    """What the event says: which command ended on which node."""
-
-    node: NodeRef
-    command_id: str
 
 
 def handle_command(ctx: Context, ended: CommandEnded, *, last_try: bool) -> str:
