@@ -35,6 +35,8 @@ from patchmedic.signals import parse_event
 
 EXIT_NOT_FOUND = 3
 SETTLE_SECONDS_MAX = 120.0
+FIRST_SECONDS_MAX = 15.0
+"""How long an event that names no node has to open an incident."""
 LANGUAGE = click.option(
     "--lang", type=click.Choice(["en", "ja"]), default="en", show_default=True, help="Language."
 )
@@ -308,11 +310,16 @@ def replay(event: Path, scenario: Path | None, as_json: bool, lang: str) -> None
     with _interruptible(), LocalCloud(project, [path]) as cloud:
         cloud.build(progress)
         cloud.deploy(progress)
-        _run_its_command(cloud, body, progress)
+        _run_what_it_tells_of(cloud, body, progress)
         progress("the event goes over the bus")
         cloud.admin("POST", "event", body)
-        wanted = {s.node.node_id for s in _failures_named(body)}
-        found = story.wait_settled(cloud, wanted, progress, SETTLE_SECONDS_MAX)
+        found = _incidents_of(cloud, body, progress)
+        if not found:
+            _fail(
+                "no incident came of it: the event tells of a recovery, or of a run that the "
+                "local cloud does not know",
+                EXIT_NOT_FOUND,
+            )
         store = cloud.store()
         for incident in found:
             timeline = store.timeline(incident.id)
@@ -344,27 +351,57 @@ def _read_event(path: Path) -> dict[str, Any]:
     return {**body, "account": ACCOUNT, "region": REGION}
 
 
-def _failures_named(body: dict[str, Any]) -> list[Signal]:
+def _signals_in(body: dict[str, Any]) -> tuple[Signal, ...]:
     parsed = parse_event(body)
     assert isinstance(parsed, tuple), "the event was parsed before"
-    return [signal for signal in parsed if signal.node_id and not signal.is_recovery]
+    return parsed
 
 
-def _run_its_command(cloud: LocalCloud, body: dict[str, Any], progress: Any) -> None:
-    """Let the command of the event have run on its node, quietly: the event tells of it."""
+def _incidents_of(cloud: LocalCloud, body: dict[str, Any], progress: Any) -> tuple[Incident, ...]:
+    """The incidents that come of an event, at rest; none when it opens none."""
+    wanted = {s.node.node_id for s in _signals_in(body) if s.node_id and not s.is_recovery}
+    if not wanted and not story.wait_first(cloud, FIRST_SECONDS_MAX):
+        return ()
+    found = story.wait_settled(cloud, wanted, progress, SETTLE_SECONDS_MAX)
+    story.wait_told(cloud)
+    return found
+
+
+def _run_what_it_tells_of(cloud: LocalCloud, body: dict[str, Any], progress: Any) -> None:
+    """Let the command, association or window of the event have run, so that there is a failure.
+
+    A command runs quietly, for the event tells of it; an association and a window raise their own
+    events beside it, as in AWS.  What the scenario does not have cannot run.
+    """
     known = {node.node_id for node in story.nodes_of(cloud)}
-    for failure in _failures_named(body):
-        if failure.node_id not in known or not failure.command_id or not failure.document:
+    for told in _signals_in(body):
+        run: dict[str, Any] = {}
+        if told.is_recovery:
             continue
-        progress(f"{failure.document} runs on {failure.node_id}")
-        run = {
-            "nodes": [failure.node_id],
-            "document": failure.document,
-            "command_id": failure.command_id,
-            "events": False,
-        }
-        cloud.admin("POST", "patch", run)
-        story.wait_run(cloud, failure.command_id, SETTLE_SECONDS_MAX)
+        if told.command_id and told.document and told.node_id in known:
+            path, run = (
+                "patch",
+                {
+                    "nodes": [told.node_id],
+                    "document": told.document,
+                    "command_id": told.command_id,
+                    "events": False,
+                },
+            )
+        elif told.association_id:
+            path, run = "association", {"id": told.association_id}
+        elif told.window_id:
+            path, run = "window", {"id": told.window_id}
+        if not run:
+            continue
+        progress(f"the {path} that it tells of runs")
+        try:
+            cloud.admin("POST", path, run)
+        except click.ClickException as error:
+            progress(f"it cannot: {error.message}")
+            continue
+        if told.command_id:
+            story.wait_run(cloud, told.command_id, SETTLE_SECONDS_MAX)
 
 
 @cli.command()

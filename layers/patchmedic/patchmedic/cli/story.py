@@ -166,6 +166,17 @@ def wait_settled(
         time.sleep(POLL_SECONDS)
 
 
+def wait_first(cloud: LocalCloud, seconds_max: float) -> bool:
+    """Wait until there is an incident at all; false when there is none in time."""
+    store = cloud.store()
+    until = time.monotonic() + seconds_max
+    while time.monotonic() < until:
+        if store.recent(limit=1):
+            return True
+        time.sleep(POLL_SECONDS)
+    return False
+
+
 def wait_run(cloud: LocalCloud, command_id: str, seconds_max: float) -> None:
     """Wait until a command is over on all its nodes."""
     ssm = cloud.client("ssm")
