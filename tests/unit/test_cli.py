@@ -498,8 +498,8 @@ def test_the_local_clouds_settings_before_it_was_started(empty_checkout: Path) -
 def test_the_settings_of_a_local_cloud_that_ended_are_not_handed_out(
     empty_checkout: Path, dead_endpoint: str
 ) -> None:
-    (empty_checkout / ".patchmedic").mkdir()
-    (empty_checkout / ".patchmedic" / "env").write_text(
+    (empty_checkout / ".patchmedic" / "local").mkdir(parents=True)
+    (empty_checkout / ".patchmedic" / "local" / "env").write_text(
         f"export AWS_ENDPOINT_URL={dead_endpoint}\n"
     )
     result = run("local", "env")

@@ -51,8 +51,9 @@ class LocalCloud:
         port: int | None = None,
         state: Path | None = None,
     ) -> None:
+        """``port``: a free one if none is given.  ``state``: a folder for log and messages."""
         self._project = project
-        self.state = state or project.state
+        self.state = state or project.state_of("other")
         self._scenarios = scenarios
         self.port = port or _free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"

@@ -307,7 +307,7 @@ def replay(event: Path, scenario: Path | None, as_json: bool, lang: str) -> None
     body = _read_event(event)
     path = scenario or project.root / "local" / "scenarios" / "story.yaml"
     progress = _progress(quiet=as_json)
-    with _interruptible(), LocalCloud(project, [path]) as cloud:
+    with _interruptible(), LocalCloud(project, [path], state=project.state_of("replay")) as cloud:
         cloud.build(progress)
         cloud.deploy(progress)
         _run_what_it_tells_of(cloud, body, progress)
@@ -417,14 +417,14 @@ def demo() -> None:
     started = time.monotonic()
     progress = _progress(quiet=False)
     scenario = project.root / "local" / "scenarios" / "story.yaml"
-    with _interruptible(), LocalCloud(project, [scenario]) as cloud:
+    with _interruptible(), LocalCloud(project, [scenario], state=project.state_of("demo")) as cloud:
         cloud.build(progress)
         cloud.deploy(progress)
         try:
             found = story.play(cloud, progress, SETTLE_SECONDS_MAX)
         except TimeoutError as error:
             raise click.ClickException(
-                f"the story did not end in time: {error}; the log is {project.state / 'cloud.log'}"
+                f"the story did not end in time: {error}; the log is {cloud.state / 'cloud.log'}"
             ) from error
         console.print()
         console.print(tables.incidents_table(_in_order(found), story.now()))
@@ -507,7 +507,7 @@ def up(port: int, scenarios: tuple[Path, ...]) -> None:
     project = find_project()
     paths = scenarios or (project.root / "local" / "scenarios" / "story.yaml",)
     progress = _progress(quiet=False)
-    with _interruptible(), LocalCloud(project, paths, port) as cloud:
+    with _interruptible(), LocalCloud(project, paths, port, project.state_of("local")) as cloud:
         cloud.build(progress)
         cloud.deploy(progress)
         click.echo(f"the local cloud answers at {cloud.endpoint}; Ctrl-C stops it")
@@ -523,7 +523,7 @@ def env() -> None:
     Example:
       eval "$(patchmedic local env)"
     """
-    path = find_project().state / "env"
+    path = find_project().state_of("local") / "env"
     if not path.is_file():
         _fail("the local cloud was never started; start it: patchmedic local up", 1)
     exports = path.read_text(encoding="utf-8")

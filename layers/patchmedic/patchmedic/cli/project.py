@@ -29,10 +29,12 @@ class Project:
     def local_python(self) -> Path:
         return self._tool("local", "bin/python")
 
-    @property
-    def state(self) -> Path:
-        """Where the local cloud keeps its logs, outboxes and settings."""
-        return self.root / ".patchmedic"
+    def state_of(self, use: str) -> Path:
+        """Where one use of the local cloud keeps its log, messages and settings.
+
+        Each has a folder of its own, so that a demo does not disturb a cloud that is kept running.
+        """
+        return self.root / ".patchmedic" / use
 
     def _tool(self, environment: str, name: str) -> Path:
         path = self.root / ".envs" / environment / name
