@@ -224,7 +224,7 @@ def test_the_readmes_modes_and_outcomes_are_those_of_the_code() -> None:
 
 
 def test_the_limits_of_the_schedules_in_the_cost_section() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     per_month = {"rate(1 minute)": 60 * 24 * 30, "rate(5 minutes)": 12 * 24 * 30}
     for function in ("SweepFunction", "WatchFunction"):
         (schedule,) = TEMPLATE["Resources"][function]["Properties"]["Events"].values()
