@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -43,6 +44,18 @@ def render(suffix: str, checks: str = "all", region: str = REGION) -> str:
     """The script of a document as Systems Manager would hand it to the agent."""
     script = DOCUMENTS[suffix].script
     return script.replace("{{ Checks }}", checks).replace("{{ Region }}", region)
+
+
+def _repository_hosts() -> list[str]:
+    """The servers of this machine's own package repositories, whichever they are."""
+    asked = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(URI)"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = {urlsplit(line).hostname for line in asked.stdout.splitlines()}
+    return sorted(host for host in found if host)
 
 
 @dataclass
@@ -134,7 +147,8 @@ class Node:
         """Start the servers of ``servers.py`` and let the AWS names lead to them."""
         names = [f"{name}.{REGION}.amazonaws.com" for name in ("s3", "s3.dualstack", "ssm")]
         names += [f"{name}.{REGION}.amazonaws.com" for name in ("ssmmessages", "ec2messages")]
-        self.sh(f"echo '127.0.0.1 {' '.join(names)} deb.debian.org' >> /etc/hosts")
+        names += _repository_hosts()
+        self.sh(f"echo '127.0.0.1 {' '.join(names)}' >> /etc/hosts")
         self.sh("ip address add 169.254.169.254/32 dev lo")
         shutil.copy(Path(__file__).with_name("servers.py"), self.layers / "script")
         if "certificate" in options:

@@ -132,7 +132,7 @@ def test_nothing_is_taken_from_a_live_patch_run(node: Node, suffix: str) -> None
 
 
 def test_packages_and_metadata_go_and_come_back_by_themselves(node: Node) -> None:
-    node.write("/var/lib/apt/lists/deb.debian.org_dists_InRelease", "damaged")
+    node.write("/var/lib/apt/lists/mirror.example_dists_InRelease", "damaged")
     node.write("/var/cache/dnf/fedora-1/repodata/repomd.xml", "damaged")
     node.write("/var/cache/apt/archives/a_1_all.deb", "package")
     node.write("/var/cache/apt/archives/notes.txt", "mine")

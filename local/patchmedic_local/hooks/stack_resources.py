@@ -40,9 +40,11 @@ def install(documents: Documents) -> None:
     table = provisioners._RESOURCE_HANDLERS
     new = {
         "AWS::SSM::Document": _document_handlers(documents, provisioners._physical_name),
-        "AWS::Events::Connection": _connection_handlers(eventbridge, provisioners._physical_name),
-        "AWS::Events::ApiDestination": _destination_handlers(
-            eventbridge, provisioners._physical_name
+        "AWS::Events::Connection": _events_handlers(
+            eventbridge, "connection", _connection_attributes, provisioners._physical_name
+        ),
+        "AWS::Events::ApiDestination": _events_handlers(
+            eventbridge, "api_destination", _destination_attributes, provisioners._physical_name
         ),
     }
     known = [name for name in new if name in table]
@@ -114,11 +116,18 @@ def _tags(props: Mapping[str, Any]) -> dict[str, str]:
 # -- AWS::Events::Connection, AWS::Events::ApiDestination --------------------------------------
 
 
-def _connection_handlers(eventbridge: Any, name_for: Callable[..., str]) -> dict[str, Any]:
+def _events_handlers(
+    eventbridge: Any,
+    kind: str,
+    attributes: Callable[[str], dict[str, str]],
+    name_for: Callable[..., str],
+) -> dict[str, Any]:
+    """Handlers over MiniStack's own create, update and delete of a ``kind`` of resource."""
+
     def create(logical_id: str, props: Mapping[str, Any], stack: str) -> _Attributes:
         name = props.get("Name") or name_for(stack, logical_id, max_len=64)
-        _events_call(eventbridge._create_connection, {**props, "Name": name})
-        return name, _connection_attributes(name)
+        _events_call(getattr(eventbridge, f"_create_{kind}"), {**props, "Name": name})
+        return name, attributes(name)
 
     def update(
         physical_id: str,
@@ -131,11 +140,11 @@ def _connection_handlers(eventbridge: Any, name_for: Callable[..., str]) -> dict
             result = create(logical_id, new, stack)
             delete(physical_id, old)
             return result
-        _events_call(eventbridge._update_connection, {**new, "Name": physical_id})
-        return physical_id, _connection_attributes(physical_id)
+        _events_call(getattr(eventbridge, f"_update_{kind}"), {**new, "Name": physical_id})
+        return physical_id, attributes(physical_id)
 
     def delete(physical_id: str, props: Mapping[str, Any]) -> None:
-        eventbridge._delete_connection({"Name": physical_id})
+        getattr(eventbridge, f"_delete_{kind}")({"Name": physical_id})
 
     return {"create": create, "update": update, "update_with_logical_id": True, "delete": delete}
 
@@ -151,32 +160,6 @@ def _connection_attributes(name: str) -> dict[str, str]:
             f"{secret}-AbCdEf"
         ),
     }
-
-
-def _destination_handlers(eventbridge: Any, name_for: Callable[..., str]) -> dict[str, Any]:
-    def create(logical_id: str, props: Mapping[str, Any], stack: str) -> _Attributes:
-        name = props.get("Name") or name_for(stack, logical_id, max_len=64)
-        _events_call(eventbridge._create_api_destination, {**props, "Name": name})
-        return name, _destination_attributes(name)
-
-    def update(
-        physical_id: str,
-        old: Mapping[str, Any],
-        new: Mapping[str, Any],
-        stack: str,
-        logical_id: str,
-    ) -> _Attributes:
-        if new.get("Name") and new["Name"] != physical_id:
-            result = create(logical_id, new, stack)
-            delete(physical_id, old)
-            return result
-        _events_call(eventbridge._update_api_destination, {**new, "Name": physical_id})
-        return physical_id, _destination_attributes(physical_id)
-
-    def delete(physical_id: str, props: Mapping[str, Any]) -> None:
-        eventbridge._delete_api_destination({"Name": physical_id})
-
-    return {"create": create, "update": update, "update_with_logical_id": True, "delete": delete}
 
 
 def _destination_attributes(name: str) -> dict[str, str]:

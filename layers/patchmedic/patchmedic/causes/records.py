@@ -40,8 +40,8 @@ def classify_record(line: str, catalogue: Catalogue) -> dict[str, Any]:
             raise RecordError("id: is missing or neither text nor a number")
         evidence = read_evidence(record)
     except RecordError as problem:
-        shown = record_id if isinstance(record_id, (str, int)) else None
-        return {"id": shown, "error": str(problem)}
+        is_id = isinstance(record_id, (str, int)) and not isinstance(record_id, bool)
+        return {"id": record_id if is_id else None, "error": str(problem)}
     found = classify(evidence, catalogue)
     best = found.candidates[0] if found.candidates else None
     return {
