@@ -91,7 +91,8 @@ build() {
 
   step "pip, make and Lambda Builders on $BASE"
   CONTAINER=$(docker create --entrypoint /bin/sh "$BASE" -euc "$(inside)")
-  docker cp "$ROOT/requirements/sam.txt" "$CONTAINER:/tmp/constraints.txt" >/dev/null
+  lambda_builders >"$WORK/requirements.txt"
+  docker cp "$WORK/requirements.txt" "$CONTAINER:/tmp/requirements.txt" >/dev/null
   [[ ! -r $AUTHORITIES ]] || docker cp --follow-link "$AUTHORITIES" "$CONTAINER:$AUTHORITIES" >/dev/null
   pip_settings >"$WORK/pip.conf"
   docker cp "$WORK/pip.conf" "$CONTAINER:/tmp/pip.conf" >/dev/null
@@ -113,11 +114,16 @@ apt-get --quiet update
 apt-get --quiet --yes install --no-install-recommends make python3-pip python3-venv
 python3 -m venv /usr/local/opt/lambda-builders
 /usr/local/opt/lambda-builders/bin/python -m pip install --no-input --disable-pip-version-check \
-  --no-cache-dir --only-binary=:all: --require-hashes --constraint /tmp/constraints.txt \
-  "$(grep -o '^aws-lambda-builders==[^ ]*' /tmp/constraints.txt)"
+  --no-cache-dir --only-binary=:all: --require-hashes --requirement /tmp/requirements.txt
 ln -s /usr/local/opt/lambda-builders/bin/lambda-builders /usr/local/bin/lambda-builders
-rm -rf /tmp/constraints.txt /tmp/pip.conf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* /usr/share/doc/*
+rm -rf /tmp/requirements.txt /tmp/pip.conf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* /usr/share/doc/*
 END
+}
+
+# Lambda Builders and what it needs, with their hashes, from the lock of the SAM CLI.  Should it come
+# to need more one day, pip refuses what has no hash here.
+lambda_builders() {
+  awk '/^[a-z]/ { wanted = /^(aws-lambda-builders|setuptools)==/ } wanted' "$ROOT/requirements/sam.txt"
 }
 
 # The index that pip on this machine uses, as a pip.conf.  It goes in as a file, not in the
