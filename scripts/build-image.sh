@@ -123,7 +123,7 @@ END
 # Lambda Builders and what it needs, with their hashes, from the lock of the SAM CLI.  Should it come
 # to need more one day, pip refuses what has no hash here.
 lambda_builders() {
-  awk '/^[a-z]/ { wanted = /^(aws-lambda-builders|setuptools)==/ } wanted' "$ROOT/requirements/sam.txt"
+  awk '/^[a-z]/ { wanted = /^(aws-lambda-builders|packaging|setuptools|wheel)==/ } wanted' "$ROOT/requirements/sam.txt"
 }
 
 # The index that pip on this machine uses, as a pip.conf.  It goes in as a file, not in the

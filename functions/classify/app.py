@@ -12,9 +12,9 @@ from typing import Any
 from patchmedic.expansion import SignalExpander
 from patchmedic.model import Rejection, Skip
 from patchmedic.signals import parse_text
-from patchmedic.stages.classify import Handled, handle_signals
+from patchmedic.stages.classify import Batch, Handled, handle_signals
 from patchmedic.telemetry import Telemetry
-from patchmedic.triggers import Message, handle_batch
+from patchmedic.triggers import Message, handle_batch, messages
 from patchmedic.wiring import Service
 
 
@@ -32,14 +32,19 @@ def handler(event: object, context: Any) -> dict[str, Any]:
     """One SQS batch of events, or one EventBridge event (``sam local invoke``)."""
     telemetry = _telemetry()
     outcomes: list[dict[str, Any]] = []
+    batch = Batch()
+    for message in messages(event):
+        signals = parse_text(message.body)
+        if isinstance(signals, tuple):
+            batch.note(signals)
     with telemetry.invocation(context):
         answer = handle_batch(
-            event, lambda message: outcomes.extend(_handle(message)), telemetry.failed
+            event, lambda message: outcomes.extend(_handle(message, batch)), telemetry.failed
         )
     return {**answer, "outcomes": outcomes}
 
 
-def _handle(message: Message) -> list[dict[str, Any]]:
+def _handle(message: Message, batch: Batch) -> list[dict[str, Any]]:
     signals = parse_text(message.body)
     service, telemetry = _service(), _telemetry()
     if isinstance(signals, Rejection):
@@ -59,6 +64,7 @@ def _handle(message: Message) -> list[dict[str, Any]]:
         SignalExpander(service.clients),
         signals,
         last_try=message.last_try,
+        batch=batch,
     )
     for one in handled:
         telemetry.count("SignalsSkipped" if one.skipped else "SignalsHandled")

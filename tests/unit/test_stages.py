@@ -438,3 +438,32 @@ def test_nothing_is_sent_to_a_node_that_does_not_answer(monkeypatch: pytest.Monk
     reason = bench.incident().reason
     assert reason is not None
     assert reason.rule == "node-unreachable"
+
+
+def test_a_command_on_many_nodes_is_read_once_however_many_messages_tell_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench()
+    ids = [f"i-0a1b2c3d4e5f7{n:04x}" for n in range(12)]
+    for node_id in ids:
+        bench.fleet.add(FakeNode(node_id, tags=dict([OPT_IN]), faults=[DISK]))
+    run = bench.fleet.start(ids, "AWS-RunPatchBaseline", {"Operation": ["Scan"]})
+    bench.wait(200)
+    at = bench.clock.now()
+    signals = [replace(signal(command_id=run.command_id, time=at), node_id=i) for i in ids]
+    asked: list[str] = []
+    for name in ("describe", "invocations", "invocation"):
+        real = getattr(bench.commands, name)
+        monkeypatch.setattr(
+            bench.commands, name, lambda *a, n=name, r=real: asked.append(n) or r(*a)
+        )
+    batch = classify.Batch()
+    batch.note(signals)
+    for one in signals:
+        classify.handle_signals(
+            bench.ctx, catalogue(), NoExpander(), [one], last_try=False, batch=batch
+        )
+    assert len(bench.store.all()) == len(ids)
+    assert asked.count("describe") == 1
+    assert asked.count("invocations") == 1
+    assert asked.count("invocation") == 0

@@ -33,6 +33,15 @@ class Batch:
 
     commands: dict[tuple[str, str], CommandInfo | None] = field(default_factory=dict)
     pages: dict[tuple[str, str], Mapping[str, Invocation]] = field(default_factory=dict)
+    nodes: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    """The nodes of each command that signals of this batch tell of."""
+
+    def note(self, signals: Iterable[Signal]) -> None:
+        """Remember which nodes of which command will be asked for, before any is."""
+        for signal in signals:
+            if signal.command_id and signal.node_id and not signal.is_recovery:
+                key = (signal.region, signal.command_id)
+                self.nodes.setdefault(key, set()).add(signal.node_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +91,16 @@ def _with_command(expander: Expander, signal: Signal) -> Signal:
     return signal
 
 
-def _read_pages(ctx: Context, signals: tuple[Signal, ...], batch: Batch) -> None:
-    by_command: dict[tuple[str, str], list[str]] = {}
+def _read_pages(ctx: Context, signals: Iterable[Signal], batch: Batch) -> None:
+    """A command on many nodes is read once, in pages, however many messages tell of it."""
+    batch.note(signals)
     for signal in signals:
-        if signal.command_id and signal.node_id:
-            by_command.setdefault((signal.region, signal.command_id), []).append(signal.node_id)
-    for key, node_ids in by_command.items():
-        if len(node_ids) >= PAGE_FROM_NODES and key not in batch.pages:
-            batch.pages[key] = ctx.commands.invocations(*key, node_ids)
+        if signal.command_id is None:
+            continue
+        key = (signal.region, signal.command_id)
+        nodes = batch.nodes.get(key, set())
+        if len(nodes) >= PAGE_FROM_NODES and key not in batch.pages:
+            batch.pages[key] = ctx.commands.invocations(*key, nodes)
 
 
 def _skip(ctx: Context, signal: Signal, skip: Skip) -> Handled:
