@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from incident_samples import classified, signal
+from pytest_mock import MockerFixture
 from tests.fakes import (
     FakeAwsChecks,
     FakeCommands,
@@ -441,7 +442,7 @@ def test_nothing_is_sent_to_a_node_that_does_not_answer(monkeypatch: pytest.Monk
 
 
 def test_a_command_on_many_nodes_is_read_once_however_many_messages_tell_of_it(
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
     bench = Bench()
     ids = [f"i-0a1b2c3d4e5f7{n:04x}" for n in range(12)]
@@ -451,12 +452,9 @@ def test_a_command_on_many_nodes_is_read_once_however_many_messages_tell_of_it(
     bench.wait(200)
     at = bench.clock.now()
     signals = [replace(signal(command_id=run.command_id, time=at), node_id=i) for i in ids]
-    asked: list[str] = []
-    for name in ("describe", "invocations", "invocation"):
-        real = getattr(bench.commands, name)
-        monkeypatch.setattr(
-            bench.commands, name, lambda *a, n=name, r=real: asked.append(n) or r(*a)
-        )
+    describe, pages, single = (
+        mocker.spy(bench.commands, name) for name in ("describe", "invocations", "invocation")
+    )
     batch = classify.Batch()
     batch.note(signals)
     for one in signals:
@@ -464,6 +462,6 @@ def test_a_command_on_many_nodes_is_read_once_however_many_messages_tell_of_it(
             bench.ctx, catalogue(), NoExpander(), [one], last_try=False, batch=batch
         )
     assert len(bench.store.all()) == len(ids)
-    assert asked.count("describe") == 1
-    assert asked.count("invocations") == 1
-    assert asked.count("invocation") == 0
+    describe.assert_called_once()
+    pages.assert_called_once()
+    single.assert_not_called()
