@@ -100,7 +100,7 @@ build() {
 
   step "the image $IMAGE"
   remove
-  quietly docker commit --change 'ENTRYPOINT []' --change 'CMD ["/bin/bash"]' \
+  quietly docker commit --change 'ENTRYPOINT ["/bin/bash"]' --change 'CMD []' \
     --change "LABEL $LABEL=$1" "$CONTAINER" "$IMAGE"
   echo "Built $IMAGE ($(docker image inspect --format '{{.Size}}' "$IMAGE" | numfmt --to=iec)) in ${SECONDS} s."
 }
