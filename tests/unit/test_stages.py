@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -328,6 +329,18 @@ def test_a_node_that_cannot_be_read_keeps_no_other_waiting() -> None:
     swept = bench.sweep(wide=True)
     assert (swept.restored, swept.found) == (1, 1)
     assert swept.failed >= 1
+
+
+def test_a_failure_found_by_the_sweep_carries_the_time_at_which_its_run_began() -> None:
+    """Else a success between the failure and the sweep would count as older than the failure."""
+    bench = Bench()
+    failed = bench.failed_run()
+    assert failed.command_id is not None
+    began = bench.fleet.commands[failed.command_id].requested_at
+    bench.wait(3600)
+    assert bench.sweep(wide=True).found == 1
+    (event,) = [json.loads(m.body) for m in bench.queues.sent if m.queue == "signals"]
+    assert datetime.fromisoformat(event["time"]) == began.replace(microsecond=0)
 
 
 # --- notify --------------------------------------------------------------------------------------

@@ -180,7 +180,9 @@ def _report(
     if not _unknown_failure(ctx, account, region, invocation):
         return False
     node = NodeRef(account, region, invocation.node_id)
-    ctx.queues.send_signal(own_event(ctx, node, detail_type, _command_detail(invocation)))
+    detail = _command_detail(invocation)
+    began = invocation.requested_at
+    ctx.queues.send_signal(own_event(ctx, node, detail_type, detail, at=began))
     return True
 
 
