@@ -134,6 +134,22 @@ def test_an_unconfirmed_cause_is_said_to_be_a_guess_everywhere() -> None:
     assert said.pager["payload"]["custom_details"]["cause_confirmed"] is False
 
 
+@pytest.mark.parametrize(
+    ("step", "ends"),
+    [
+        ("PatchLinux", "get-command-invocation .* --plugin-name PatchLinux"),
+        (None, "list-command-invocations .* --details"),
+        ("x; reboot", "list-command-invocations .* --details"),
+    ],
+)
+def test_the_output_is_asked_for_by_step_or_not_at_all(step: str | None, ends: str) -> None:
+    """AWS refuses GetCommandInvocation without a step's name where a document has several."""
+    incident = replace(escalated(), evidence=replace(escalated().evidence, step=step))
+    command = commands.output_command(incident)
+    assert command is not None
+    assert re.fullmatch(f"aws ssm {ends}", command)
+
+
 def test_times_are_utc_and_for_japan_also_jst() -> None:
     assert "2026-11-21 18:04:37 UTC" in say(escalated(), "escalated", "en").email
     assert "JST" not in say(escalated(), "escalated", "en").email

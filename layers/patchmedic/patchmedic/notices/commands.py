@@ -7,12 +7,14 @@ placeholder (``ids``).  Not here: when a command is shown (``mail``).
 from __future__ import annotations
 
 import json
+import re
 import shlex
 
 from patchmedic.incident import Incident
 from patchmedic.notices.ids import ids, known
 from patchmedic.notices.view import NoticeContext
 
+_STEP = re.compile(r"[A-Za-z0-9_:-]{1,100}")
 _REPEATABLE = frozenset({"Operation", "RebootOption", "SnapshotId"})
 """Parameters that a new run sets itself.  Any other one decides which patches are installed."""
 
@@ -71,9 +73,13 @@ def output_command(incident: Incident) -> str | None:
         return None
     if not known(values, "command_id"):
         return None
+    which = f"--command-id {values['command_id']} --instance-id {values['node_id']}"
+    step = incident.evidence.step or ""
+    if not _STEP.fullmatch(step):
+        return f"aws ssm list-command-invocations --region {values['region']} {which} --details"
+    # Patch documents have a step for each platform: without its name AWS refuses the call.
     return (
-        f"aws ssm get-command-invocation --region {values['region']}"
-        f" --command-id {values['command_id']} --instance-id {values['node_id']}"
+        f"aws ssm get-command-invocation --region {values['region']} {which} --plugin-name {step}"
     )
 
 
