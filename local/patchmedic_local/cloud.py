@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.parse
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,6 @@ from ministack.services import ec2, eventbridge, iam
 from patchmedic_local.options import ACCOUNT, REGION
 
 _bus_lock = threading.RLock()
-_on_event: list[Callable[[dict[str, Any]], None]] = []
 
 
 def scope() -> AbstractContextManager[None]:
@@ -33,11 +32,6 @@ def scope() -> AbstractContextManager[None]:
 
 
 # -- events -----------------------------------------------------------------------------------
-
-
-def watch_events(listener: Callable[[dict[str, Any]], None]) -> None:
-    """Call ``listener`` with each event that the overlay itself put on the bus."""
-    _on_event.append(listener)
 
 
 def put_event(event: Mapping[str, Any]) -> str:
@@ -64,8 +58,6 @@ def put_event(event: Mapping[str, Any]) -> str:
         view = eventbridge._pattern_event_view(record)
         eventbridge._dispatch_event(record, view)
         eventbridge._archive_event(record, view)
-    for listener in _on_event:
-        listener({**event, "id": event_id})
     return event_id
 
 
@@ -106,12 +98,6 @@ def put_instance(record: dict[str, Any], tags: Mapping[str, str]) -> None:
             ec2._upsert_iam_instance_profile_association(
                 record["InstanceId"], record["IamInstanceProfile"]
             )
-
-
-def remove_instance(node_id: str) -> None:
-    with scope():
-        ec2._instances.pop(node_id, None)
-        ec2._tags.pop(node_id, None)
 
 
 def instance_state(node_id: str) -> str | None:

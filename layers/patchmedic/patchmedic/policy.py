@@ -20,6 +20,8 @@ from patchmedic.model import (
     Risk,
 )
 
+MODE_TAG = "PatchMedicMode"
+"""The tag by which one node is left alone more than the stack's mode says."""
 KILL_SWITCH_RUN = "run"
 """The only value of the kill-switch parameter that lets commands go out."""
 
@@ -38,7 +40,6 @@ class Limits:
     diagnose_deadline_minutes: int = 20
     command_margin_minutes: int = 15
     """Added to a command's own time-out before the wait for it counts as lost."""
-    check_timeout_seconds: int = 120
     verify_timeout_seconds: int = 7200
     """The patch documents' own step time-out (AWS-RunPatchBaseline: 7,200 s)."""
     delivery_timeout_seconds: int = 900
@@ -182,7 +183,7 @@ def guard(
         return Refused("opt-in-unreadable", "the node's tags could not be read, so nothing is run")
     if facts.tags.get(opt_in_key) != opt_in_value:
         return Refused("opt-in", f"the node does not carry the tag {opt_in_key}={opt_in_value}")
-    mode = narrow_mode(Mode.AUTO, facts.tags.get("PatchMedicMode"))
+    mode = narrow_mode(Mode.AUTO, facts.tags.get(MODE_TAG))
     if mode is not Mode.AUTO:
         return Refused("mode-tag", f"the node's PatchMedicMode tag narrows it to {mode.value}")
     if facts.attempts is None:

@@ -24,7 +24,6 @@ _STEP_OF = {
     "PatchLinux": ("aws:runShellScript", "Linux"),
     "PatchMacOS": ("aws:runShellScript", "MacOS"),
 }
-PATCH_STEPS = {"windows": "PatchWindows", "linux": "PatchLinux", "macos": "PatchMacOS"}
 HOOK_STEPS = (
     "PatchBaselineScan",
     "CheckPatchState",

@@ -19,7 +19,7 @@ from patchmedic.evidence import evidence_of
 from patchmedic.incident import FailureSeen, Observation, RecoverySeen, open_incident
 from patchmedic.model import Classification, Evidence, IncidentKind, Signal, SignalKind, Skip
 from patchmedic.ports import CommandInfo, Expander, Invocation, NodeInfo
-from patchmedic.stages.common import Context, advance, create, effect_id_of
+from patchmedic.stages.common import Context, advance, create, effect_id_of, look_at_patching
 
 BY = "classify"
 OPEN_TRIES_MAX = 4
@@ -215,10 +215,7 @@ def _look(ctx: Context, signal: Signal, batch: Batch) -> Observation | None:
     """The independent look behind a recovery: the ping itself, or the patch state."""
     if signal.incident_kind is IncidentKind.PING:
         return look_at_ping(ctx, signal)
-    if signal.document == "AWS-RunPatchBaselineAssociation":
-        seen = ctx.nodes.compliance(signal.node)
-    else:
-        seen = ctx.nodes.patch_state(signal.node)
+    seen = look_at_patching(ctx, signal.node, signal.document)
     if seen is None or signal.kind is not SignalKind.PATCH_COMMAND_SUCCEEDED:
         return seen
     command = _command(ctx, signal, batch, last_try=False)

@@ -19,7 +19,7 @@ from patchmedic.incident import (
 )
 from patchmedic.model import EffectKind
 from patchmedic.ports import CommandEnded, EffectRecord, Invocation
-from patchmedic.stages.common import Context, advance, effect_id_of
+from patchmedic.stages.common import Context, advance, effect_id_of, look_at_patching
 
 BY = "collect"
 
@@ -130,10 +130,7 @@ def _verified(ctx: Context, effect_id: str, incident: Incident, invocation: Invo
     ok = invocation.status == "Success"
     seen: Observation | None = None
     if ok:
-        if invocation.document == "AWS-RunPatchBaselineAssociation":
-            seen = ctx.nodes.compliance(incident.node)
-        else:
-            seen = ctx.nodes.patch_state(incident.node)
+        seen = look_at_patching(ctx, incident.node, invocation.document)
     if not ok:
         detail = f"the patch run ended {_ended(invocation)}"
     elif seen is None:

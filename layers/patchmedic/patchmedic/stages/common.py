@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 
 from patchmedic import ports
 from patchmedic.errors import AwsError, CommitConflict, IncidentGone
-from patchmedic.incident import COMMENT_PREFIX, Decision, Fact, Incident, decide
-from patchmedic.model import Effect, EffectKind
+from patchmedic.incident import COMMENT_PREFIX, Decision, Fact, Incident, Observation, decide
+from patchmedic.model import Effect, EffectKind, NodeRef
 from patchmedic.policy import Policy
 
 COMMIT_TRIES_MAX = 6
@@ -130,6 +130,19 @@ def take(ctx: Context, effect_id: str, kinds: Collection[EffectKind]) -> Taken |
         ctx.store.finish(effect_id, "superseded")
         return None
     return Taken(claimed, incident)
+
+
+def settle(ctx: Context, taken: Taken, fact: Fact, by: str) -> str:
+    """End an effect with the fact that came of it; returns the line for the log."""
+    finished = taken.effect.effect_id
+    return advance(ctx, taken.incident.id, fact, by, finished_effect=finished).entry
+
+
+def look_at_patching(ctx: Context, node: NodeRef, document: str | None) -> Observation | None:
+    """The independent look at a node's patching, where the document leaves its results."""
+    if document == "AWS-RunPatchBaselineAssociation":
+        return ctx.nodes.compliance(node)
+    return ctx.nodes.patch_state(node)
 
 
 def defer(ctx: Context, taken: Taken, why: str) -> str:

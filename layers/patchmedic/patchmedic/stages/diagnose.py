@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 from patchmedic.checks import node as node_checks
 from patchmedic.errors import AwsDenied, AwsError, AwsRejected, AwsThrottled
-from patchmedic.incident import EffectFailed, EffectRefused, Fact, FindingsRead
+from patchmedic.incident import EffectFailed, EffectRefused, FindingsRead
 from patchmedic.model import EffectKind, Mode, Platform
-from patchmedic.policy import Refused, kill_switch_guard, narrow_mode
+from patchmedic.policy import MODE_TAG, Refused, kill_switch_guard, narrow_mode
 from patchmedic.ports import AwsChecks, NodeInfo
 from patchmedic.stages.common import (
     Context,
@@ -23,6 +23,7 @@ from patchmedic.stages.common import (
     comment_of,
     defer,
     kill_switch,
+    settle,
     still_ours,
     take,
 )
@@ -33,7 +34,6 @@ CHECK_DOCUMENTS: dict[Platform, str] = {
     "windows": "Check-Windows",
     "macos": "Check-MacOS",
 }
-MODE_TAG = "PatchMedicMode"
 _NAME = re.compile(r"[a-z0-9-]{2,40}")
 
 
@@ -48,20 +48,15 @@ def carry_out(ctx: Context, aws_checks: AwsChecks, effect_id: str) -> str:
     refused = _refused(ctx, tags)
     if refused:
         fact = EffectRefused(effect_id, refused.rule, refused.reason)
-        return _advance(ctx, taken, fact)
+        return settle(ctx, taken, fact, BY)
     names = [str(n) for n in taken.effect.payload["checks"]]
     findings = aws_checks.run(taken.effect.node, names, taken.incident, ctx.clock.now())
     info = _node_info(ctx, taken)
     wanted = _node_check_names(names, info)
     if info is None or info.ping != "Online" or info.platform is None or not wanted:
-        return _advance(ctx, taken, FindingsRead(effect_id, findings, True, _name(tags)))
+        return settle(ctx, taken, FindingsRead(effect_id, findings, True, _name(tags)), BY)
     advance(ctx, taken.incident.id, FindingsRead(effect_id, findings, False, _name(tags)), BY)
     return _send(ctx, taken, info.platform, wanted)
-
-
-def _advance(ctx: Context, taken: Taken, fact: Fact) -> str:
-    decision = advance(ctx, taken.incident.id, fact, BY, finished_effect=taken.effect.effect_id)
-    return decision.entry
 
 
 def _tags(ctx: Context, taken: Taken) -> Mapping[str, str] | None:
@@ -120,6 +115,6 @@ def _send(ctx: Context, taken: Taken, platform: Platform, wanted: list[str]) -> 
     except AwsThrottled:
         return defer(ctx, taken, "Systems Manager throttles")
     except (AwsDenied, AwsRejected) as error:
-        return _advance(ctx, taken, EffectFailed(effect.effect_id, f"checks not sent: {error}"))
+        return settle(ctx, taken, EffectFailed(effect.effect_id, f"checks not sent: {error}"), BY)
     ctx.store.record_command(effect, taken.claimed.owner, command_id)
     return f"sent {len(wanted)} checks as command {command_id}"

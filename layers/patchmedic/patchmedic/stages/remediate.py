@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from patchmedic.errors import AwsDenied, AwsError, AwsRejected, AwsThrottled
-from patchmedic.incident import EffectFailed, EffectRefused, Fact, Incident, Verified
+from patchmedic.incident import EffectFailed, EffectRefused, Incident, Verified
 from patchmedic.model import EffectKind, Mode
 from patchmedic.policy import GuardFacts, Refused, guard, kill_switch_guard
 from patchmedic.signals import PATCH_DOCUMENTS
@@ -29,10 +29,10 @@ from patchmedic.stages.common import (
     Context,
     Taken,
     adopt,
-    advance,
     comment_of,
     defer,
     kill_switch,
+    settle,
     still_ours,
     take,
 )
@@ -73,12 +73,7 @@ def _refuse(ctx: Context, taken: Taken, why: Refused) -> str:
     """Nothing is sent.  An earlier owner may have taken the lock before it died: give it back."""
     effect = taken.effect
     ctx.store.release_lock(effect.node, effect.effect_id)
-    return _advance(ctx, taken, EffectRefused(effect.effect_id, why.rule, why.reason))
-
-
-def _advance(ctx: Context, taken: Taken, fact: Fact) -> str:
-    decision = advance(ctx, taken.incident.id, fact, BY, finished_effect=taken.effect.effect_id)
-    return decision.entry
+    return settle(ctx, taken, EffectRefused(effect.effect_id, why.rule, why.reason), BY)
 
 
 def _guard(ctx: Context, taken: Taken) -> Refused | None:
@@ -170,7 +165,7 @@ def _send(ctx: Context, taken: Taken) -> str:
         return defer(ctx, taken, "Systems Manager throttles")
     except (AwsDenied, AwsRejected) as error:
         ctx.store.release_lock(effect.node, effect.effect_id)
-        return _advance(ctx, taken, EffectFailed(effect.effect_id, f"not sent: {error}"))
+        return settle(ctx, taken, EffectFailed(effect.effect_id, f"not sent: {error}"), BY)
     ctx.store.record_command(effect, taken.claimed.owner, command_id)
     return f"sent {document} as command {command_id}"
 
@@ -215,4 +210,4 @@ def _verify_ping(ctx: Context, taken: Taken) -> str:
     seen = look_at_ping(ctx, taken.incident.signal)
     detail = seen.detail if seen else "Systems Manager does not list the node"
     fact = Verified(taken.effect.effect_id, command_ok=True, observation=seen, detail=detail)
-    return _advance(ctx, taken, fact)
+    return settle(ctx, taken, fact, BY)
