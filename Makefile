@@ -88,6 +88,12 @@ bench: envs ## Measure cold starts and classifying; see benchmarks/README.md
 	$(DEV)/python benchmarks/imports.py
 	$(DEV)/python benchmarks/classify.py
 
+CORPUS :=
+
+.PHONY: accuracy
+accuracy: envs ## How often the classifier is right on labelled failures; CORPUS=FILE, else our own samples
+	$(DEV)/python benchmarks/accuracy.py $(CORPUS)
+
 .PHONY: build
 build: envs ## Build the stack for Lambda into .aws-sam/build
 	PATH="$(CURDIR)/$(DEV):$$PATH" $(SAM)/sam build --config-env local
