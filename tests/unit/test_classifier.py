@@ -119,7 +119,8 @@ def test_an_attempt_that_was_overcome_is_no_reason() -> None:
     conflict = "Error: Package: a-1 (core)\n           Requires: b >= 2\n"
     assert seen(waiting * 30).cause == "package-manager-locked"
     assert seen(went_on + conflict).cause == "dependency-conflict"
-    assert seen(went_on).cause == "unknown"
+    assert seen(went_on).cause == "benign"
+    assert seen(went_on, status="Failed", response_code=1).cause == "unknown"
 
 
 def test_the_reason_in_the_first_half_of_two_runs() -> None:
@@ -252,6 +253,41 @@ def test_a_node_that_is_silent_is_not_well() -> None:
     assert seen(text, status="ConnectionLost").cause != "benign"
 
 
+DONE_WELL = "Exec: Processing complete.  Session: 3_1, Package: A [HRESULT = 0x00000000 - S_OK]\n"
+DONE_BADLY = "Exec: Processing complete.  Session: 3_2, Package: B [HRESULT = 0x80073712 - X]\n"
+CODE = "2026-03-12 02:35:10, Info    CBS    Failed to stage it [HRESULT = 0x80070422]\n"
+
+
+def test_codes_inside_a_windows_operation_that_went_well_are_no_reason() -> None:
+    assert seen(CODE, platform="windows").cause == "wu-service-disabled"
+    assert seen(CODE + DONE_WELL, platform="windows", status="unknown").cause == "benign"
+    assert seen(DONE_WELL + CODE, platform="windows").cause == "wu-service-disabled"
+
+
+def test_the_code_that_a_windows_operation_ended_with_beats_those_on_its_way() -> None:
+    detail = CODE.replace("80070422", "8007000e")
+    assert seen(detail + DONE_BADLY, platform="windows").cause == "component-store-corrupt"
+    assert seen(DONE_BADLY + detail + DONE_WELL, platform="windows").cause == (
+        "component-store-corrupt"
+    )
+
+
+def test_a_healthy_windows_log_is_benign_only_where_nothing_says_that_something_failed() -> None:
+    log = "2026-04-02 08:00:01, Info    CBS    TI: --- Initializing Trusted Installer ---\n"
+    assert seen(log, platform="windows", status="unknown").cause == "benign"
+    assert seen(log, platform="windows", status="Failed").cause == "unknown"
+    assert seen(log + DONE_WELL, platform="windows", status="Failed").cause == "unknown"
+    error = "2026-04-02 08:00:02, Error   CBS    Something else went wrong\n"
+    assert seen(error + log, platform="windows", status="unknown").cause == "unknown"
+
+
+def test_noise_does_not_make_a_failing_windows_operation_benign() -> None:
+    noise = "ComApi  ClientId = UO: Exit code = 0x00000000; Call error code = 0x80240022\n"
+    failed = "Install call complete (succeeded = 0, succeeded with errors = 0, failed = 1, x)\n"
+    assert seen(noise, platform="windows", status="unknown").cause == "benign"
+    assert seen(failed + noise, platform="windows", status="unknown").cause == "unknown"
+
+
 def test_nothing_known_gives_no_candidate() -> None:
     for text in ("", "\n", "Something went wrong.\n", "error\n", "failed\n"):
         found = seen(text, status="Failed", response_code=1)
@@ -272,6 +308,14 @@ def test_lines_that_a_console_wrapped(width: int) -> None:
     found = seen(stderr=wrapped, platform="windows")
     assert found.cause == "s3-unreachable"
     assert 1 <= found.candidates[0].lines[0].line <= wrapped.count("\n") + 1
+
+
+def test_lines_with_a_time_are_not_joined() -> None:
+    log = (
+        "2026/07/14 02:13:11.1 1044 2211 Agent Windows Update asks its service for news\n"
+        "2026/07/14 02:13:12.6 1044 2211 Agent Download of express files is disabled\n"
+    )
+    assert seen(log, platform="windows").cause == "unknown"
 
 
 def test_text_without_line_breaks() -> None:

@@ -2,7 +2,8 @@
 
 Here: the ``Catalogue`` type, loading from the TOML files or from the one JSON file that the layer
 build makes of them, and the rules that hold between causes.  Not here: the shape of one cause
-(``schema``) and the search engine over all patterns (``engine``).
+(``schema``, ``validator``), the search engine over all patterns (``engine``) and customers' own
+files (``own``).
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from patchmedic.causes import schema
 from patchmedic.causes.engine import Engine
+
+if TYPE_CHECKING:
+    from patchmedic.causes.hresults import Hints
 
 DATA: Final = Path(__file__).parent / "data"
 COMPILED: Final = Path(__file__).parent / "catalogue.json"
@@ -45,7 +49,7 @@ class Catalogue:
     """Cause -> every cause that it explains, also through others."""
 
     def __post_init__(self) -> None:
-        closure = {cause: _reachable(cause, self.causes) for cause in self.causes}
+        closure = {cause: reachable(cause, self.causes) for cause in self.causes}
         object.__setattr__(self, "explains", closure)
 
     @functools.cached_property
@@ -55,16 +59,15 @@ class Catalogue:
         return Engine(signatures, self.noise)
 
     @functools.cached_property
-    def hresults(self) -> Mapping[int, tuple[schema.Hresult, ...]]:
-        """Result code (unsigned) -> what it is called and each cause that it hints at."""
-        found: dict[int, tuple[schema.Hresult, ...]] = {}
-        for cause in self.causes.values():
-            for hresult in cause.hresults:
-                found[hresult.code] = (*found.get(hresult.code, ()), hresult)
-        return found
+    def hresults(self) -> Hints:
+        """Windows result code -> each cause that it hints at."""
+        from patchmedic.causes.hresults import Hints  # here: most functions never classify
+
+        return Hints(hresult for cause in self.causes.values() for hresult in cause.hresults)
 
 
-def _reachable(start: str, causes: Mapping[str, schema.Cause]) -> frozenset[str]:
+def reachable(start: str, causes: Mapping[str, schema.Cause]) -> frozenset[str]:
+    """Every cause that ``start`` explains, also through others."""
     seen: set[str] = set()
     todo = list(causes[start].explains)
     while todo:
@@ -85,26 +88,31 @@ def load_catalogue() -> Catalogue:
 
 def load_files(folder: Path) -> Catalogue:
     """The catalogue in a folder of TOML files, validated; ``CatalogueError`` says all errors."""
-    import tomllib  # a function that starts reads the compiled file instead
+    # Here, because a function that starts reads the compiled file instead.
+    from patchmedic.causes.source import Problem, Source, read_source
+    from patchmedic.causes.validator import read_cause, read_noise
 
-    problems: list[str] = []
-    tables: dict[str, dict[str, Any]] = {}
+    problems: list[Problem] = []
+    sources: dict[str, Source] = {}
     for path in sorted(folder.glob("*.toml")):
-        try:
-            tables[path.name] = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-            problems.append(f"{path.name}: is not TOML: {problem}")
-    noise, errors = schema.read_noise(NOISE_FILE, tables.pop(NOISE_FILE, {}))
-    problems += errors
-    ids = [name.removesuffix(".toml") for name in tables]
+        source = read_source(path.name, path.read_bytes())
+        if isinstance(source, Source):
+            sources[path.name] = source
+        else:
+            problems.append(source)
+    noise: tuple[schema.Noise, ...] = ()
     causes: dict[str, schema.Cause] = {}
-    for name, table in tables.items():
-        cause, errors = schema.read_cause(name, table, ids)
-        problems += errors
-        causes[cause.id] = cause
-    problems += [] if problems else _check_together(causes)
-    if problems:
-        raise CatalogueError(problems)
+    ids = [name.removesuffix(".toml") for name in sources if name != NOISE_FILE]
+    for name, source in sources.items():
+        if name == NOISE_FILE:
+            noise, found = read_noise(name, source.table)
+        else:
+            cause, found = read_cause(name, source.table, ids)
+            causes[cause.id] = cause
+        problems += map(source.locate, found)
+    told = [str(problem) for problem in problems] or _check_together(causes)
+    if told:
+        raise CatalogueError(told)
     return _catalogue(causes, noise)
 
 
@@ -116,16 +124,8 @@ def _check_together(causes: Mapping[str, schema.Cause]) -> list[str]:
         if required not in causes
     ]
     for cause_id in causes:
-        if cause_id in _reachable(cause_id, causes):
+        if cause_id in reachable(cause_id, causes):
             problems.append(f"{cause_id}.toml: explains: leads back to {cause_id} itself")
-    symbols: dict[int, str] = {}
-    for cause in causes.values():
-        for hresult in cause.hresults:
-            symbol = symbols.setdefault(hresult.code, hresult.symbol)
-            if symbol != hresult.symbol:
-                problems.append(
-                    f"{cause.id}.toml: hresult: 0x{hresult.code:08X} is {symbol} elsewhere"
-                )
     return problems
 
 
@@ -158,8 +158,8 @@ def to_compiled(catalogue: Catalogue) -> str:
 def load_compiled(path: Path) -> Catalogue:
     """The catalogue in a file that ``to_compiled`` wrote; trusted, so not validated again."""
     plain = json.loads(path.read_text(encoding="utf-8"))
-    causes = {table["id"]: _cause(table) for table in plain["causes"]}
-    noise = tuple(schema.Noise(**_tuples(each)) for each in plain["noise"])
+    causes = {table["id"]: cause_of(table) for table in plain["causes"]}
+    noise = tuple(noise_of(table) for table in plain["noise"])
     return Catalogue(causes, noise, plain["version"])
 
 
@@ -167,7 +167,13 @@ def _tuples(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(v) if isinstance(v, list) else v for key, v in table.items()}
 
 
-def _cause(table: dict[str, Any]) -> schema.Cause:
+def noise_of(table: Mapping[str, Any]) -> schema.Noise:
+    """The noise of which ``table`` is the plain form."""
+    return schema.Noise(**_tuples(table))
+
+
+def cause_of(table: Mapping[str, Any]) -> schema.Cause:
+    """The cause of which ``table`` is the plain form; trusted, so not validated again."""
     parts: dict[str, type] = {
         "signatures": schema.Signature,
         "exit_codes": schema.ExitCode,

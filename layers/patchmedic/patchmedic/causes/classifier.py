@@ -6,8 +6,11 @@ rules, in order:
 1.  A cause's signatures add up, each further one counting half of what the last did.
 2.  Exit codes, result codes, statuses and step names are weak: they join in, and decide only
     where no text does.
-3.  An attempt that failed counts little once something later shows that the work went on.
-4.  A cause takes precedence over the symptoms that it explains.
+3.  An attempt that failed counts little once something later shows that the work went on; that
+    a part of the work was done counts little once something later failed.  Windows' logs say
+    what each operation came to: that decides what the lines above it are worth.
+4.  A cause takes precedence over the symptoms that it explains; where the text shows what the
+    work went through (a WSUS server, a subscription's host), a symptom becomes its cause.
 5.  Between equals, what stands later wins.
 6.  Where nothing failed, the answer is ``benign``; where nothing decides, no cause at all.
 
@@ -18,20 +21,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Final, Literal
 
 from patchmedic.causes.catalogue import BENIGN, Catalogue
 from patchmedic.causes.engine import Hit, Scan
-from patchmedic.causes.hresults import find_hresults, unsigned
+from patchmedic.causes.hresults import explain, find_hresults, from_exit_code
 from patchmedic.causes.schema import (
     KIND_ATTEMPT,
     KIND_COMPLETED,
+    KIND_CONTEXT,
     REMEDY_PLATFORMS,
     compile_pattern,
     normal_status,
 )
 from patchmedic.causes.text import CleanText, clean, unwrap
+from patchmedic.causes.verdicts import Verdicts
 from patchmedic.model import Candidate, Classification, Evidence, Platform, SupportingLine
 
 CONFIDENCE_MIN: Final = 0.3
@@ -40,17 +46,25 @@ NAMED: Final = 0.8
 """From here on, the text names the cause."""
 HINT: Final = 0.5
 CONFIDENCE_MAX: Final = 0.99
+VAGUE: Final = 0.6
+"""A result code worth less than this may have many reasons."""
 CLOSE: Final = 0.1
 """A runner-up this near makes the winner too uncertain to act on."""
 CANDIDATES_MAX: Final = 8
 LINES_MAX: Final = 5
 LATER_BONUS: Final = 0.06
 """What standing at the very end is worth over standing at the very beginning."""
-ATTEMPT_OVERCOME: Final = 0.35
+ATTEMPT_OVERCOME: Final = 0.3
+SUPERSEDED: Final = 0.5
+"""What is left of a reason when the very next line of the list gives another one."""
+ATTEMPT_LINES_MAX: Final = 5
+"""With no more lines below it than these, an attempt may well be the last that there was."""
 EXPLAINED: Final = 0.6
 """What is left of a symptom's confidence beside the cause that explains it."""
 EXPLAINS_SLACK: Final = 0.25
 """A cause that is supported worse than this below a symptom does not explain it away."""
+DONE: Final = 0.55
+"""Where the fields say that the run failed, ``benign`` needs a text that says it was all done."""
 FIELD_BESIDE_TEXT: Final = 0.45
 """The most that a status counts for where the text speaks for another cause."""
 
@@ -60,6 +74,23 @@ _SUCCESS: Final = frozenset({"success", "succeeded"})
 _HEALTHY: Final = _SUCCESS | {"online"}
 _SILENT: Final = frozenset({"connectionlost", "inactive"})
 _NO_STATUS: Final = frozenset({"", "unknown", "none", "null"})
+_TROUBLE: Final = re.compile(
+    r"^[^\w\n]{0,40}(?:e: |error\b|fatal\b|failed\b|killed\b)|\*failed\*|, error  |failed! =>"
+    r"|(?<!ui )(?<!debug )(?<!ws )\b(?:error|fatal)\]?:|failed to (?:install|search|download)"
+    r"|no more mirrors to try"
+    r"|returned a non-zero code|exit(?:ed)?(?: with)? (?:code|status):? [1-9]|failure occurred"
+    r'|"failed": ?true\b|"failed_update_count": ?[1-9]'
+    r"|traceback \(most recent|exiting on user|\baborted\b|エラー:|失敗しました".encode(),
+    re.MULTILINE,
+)
+"""What programs print when they fail, whatever the reason; in lower case."""
+_TRIES_AGAIN: Final = re.compile(
+    r"trying (?:other|next|another) mirror|\bretry(?:ing)?\b|\bwill (?:re)?try\b|debug error: curl"
+    "|try(?:ing)? again|別のミラーを試します|再試行します|正在尝试其(?:它|他)镜像".encode()
+)
+"""What a program says that goes on after a failure; in lower case."""
+_MORE_REASONS: Final = re.compile(rb"\n +- (?:curl error|status code)")
+"""Where one mirror's failure is followed by the next mirror's."""
 _EXIT_STATUS: Final = re.compile(rb"exit (?:status|code:?) (0x[0-9a-f]{8}|-?\d{1,10})\b")
 _PAYLOAD_START: Final = b"using python binary"
 
@@ -74,13 +105,27 @@ class _Support:
     lines: tuple[SupportingLine, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A stream, and what is harmless in it."""
+
+    stream: Stream
+    text: CleanText
+    silent: frozenset[int]
+    """Where the lines start that named noise makes harmless."""
+    ends: Verdicts
+    """What Windows' programs say that their operations came to."""
+
+
 @dataclass(slots=True)
 class _Tally:
     """Everything that speaks for each cause, and what the text as a whole is like."""
 
     text: dict[str, list[_Support]] = field(default_factory=dict)
     weak: dict[str, list[_Support]] = field(default_factory=dict)
+    context: dict[str, list[_Support]] = field(default_factory=dict)
     noise: list[SupportingLine] = field(default_factory=list)
+    readings: list[_Reading] = field(default_factory=list)
 
     def add(self, where: dict[str, list[_Support]], cause: str, support: _Support) -> None:
         where.setdefault(cause, []).append(support)
@@ -96,7 +141,7 @@ def classify(evidence: Evidence, catalogue: Catalogue) -> Classification:
     for stream, text in streams:
         if text.raw:
             _read_stream(tally, catalogue, evidence.platform, stream, text)
-    _read_hresults(tally, catalogue, evidence, streams)
+    _read_hresults(tally, catalogue, evidence)
     _read_exit_code(tally, catalogue, evidence, streams)
     _read_status(tally, catalogue, evidence, any(text.raw.strip() for _, text in streams))
     _read_step(tally, catalogue, evidence)
@@ -128,9 +173,14 @@ def decide_remedy(
 def _read_stream(
     tally: _Tally, catalogue: Catalogue, platform: Platform | None, stream: Stream, text: CleanText
 ) -> None:
+    """Note all that the patterns say, and what is harmless."""
     scan = catalogue.engine.scan(text, platform, stream)
+    reading = _Reading(stream, text, scan.silent, _ends(text, platform, scan))
+    tally.readings.append(reading)
     if not any(hit.signature.weight >= HINT for hit in scan.hits):
-        scan, text = _scan_unwrapped(catalogue, platform, stream, text, scan)
+        scan, joined = _scan_unwrapped(catalogue, platform, stream, text, scan)
+        if joined is not text:
+            reading = _Reading(stream, joined, scan.silent, _ends(joined, platform, scan))
     completed = max(
         (hit.places[0].offset for hit in scan.hits if hit.signature.kind == KIND_COMPLETED),
         default=-1,
@@ -139,7 +189,17 @@ def _read_stream(
         del noise
         tally.noise.append(SupportingLine(stream, place.line, place.text))
     for hit in scan.hits:
-        tally.add(tally.text, hit.signature.cause, _support(hit, stream, text, completed))
+        support = _support(hit, reading, completed)
+        if support.weight < HINT <= hit.signature.weight and _overtaken(hit, reading, completed):
+            tally.noise.extend(support.lines)
+        if hit.signature.kind == KIND_COMPLETED and _trouble(reading, hit.places[0].offset):
+            support = replace(support, weight=support.weight * ATTEMPT_OVERCOME)
+        context = hit.signature.kind == KIND_CONTEXT
+        tally.add(tally.context if context else tally.text, hit.signature.cause, support)
+
+
+def _ends(text: CleanText, platform: Platform | None, scan: Scan) -> Verdicts:
+    return Verdicts(text if platform in (None, "windows") else CleanText(b""), scan.silent)
 
 
 def _scan_unwrapped(
@@ -160,50 +220,86 @@ def _strength(scan: Scan) -> float:
     return max((hit.signature.weight for hit in scan.hits), default=0.0)
 
 
-def _support(hit: Hit, stream: Stream, text: CleanText, completed: int) -> _Support:
+def _support(hit: Hit, reading: _Reading, completed: int) -> _Support:
     """What a signature is worth here: less for an attempt that something later overtook."""
-    last = hit.places[0]
+    last, text, stream = hit.places[0], reading.text, reading.stream
     weight = hit.signature.weight
-    if hit.signature.kind == KIND_ATTEMPT and (
-        last.offset < completed or not _ends_a_run(text, last.offset)
-    ):
+    if _overtaken(hit, reading, completed):
         weight *= ATTEMPT_OVERCOME
+    elif _MORE_REASONS.match(text.lower, text.bounds(last.offset)[1]):
+        weight *= SUPERSEDED
     lines = tuple(SupportingLine(stream, place.line, place.text) for place in hit.places)
     return _Support(weight, _position(text, last.offset), lines[::-1])
 
 
+def _overtaken(hit: Hit, reading: _Reading, completed: int) -> bool:
+    """True for an attempt after which the work went on, and inside what went well in the end."""
+    last, text = hit.places[0].offset, reading.text
+    if hit.signature.kind in (KIND_COMPLETED, KIND_CONTEXT):
+        return False
+    if reading.ends.overcome(last):
+        return True
+    if hit.signature.kind != KIND_ATTEMPT and not _tries_again(text, last):
+        return False
+    return last < completed or not _ends_a_run(text, last)
+
+
+def _tries_again(text: CleanText, offset: int) -> bool:
+    """True when the line at ``offset``, or the one below it, says that another try follows."""
+    start, end = text.bounds(offset)
+    _, below = text.bounds(min(end + 1, len(text.raw)))
+    return bool(_TRIES_AGAIN.search(text.lower, max(start, offset - 500), min(below, end + 500)))
+
+
+def _trouble(reading: _Reading, offset: int = -1) -> bool:
+    """True when a program says below ``offset`` that it failed: one part went well, not all."""
+    text, ends = reading.text, reading.ends
+    start = text.bounds(offset)[1] if offset >= 0 else 0
+    if ends.failed(start + 1):
+        return True
+    return any(
+        text.bounds(match.end())[0] not in reading.silent and not ends.overcome(match.end())
+        for match in chain(_TROUBLE.finditer(text.lower, start), ends.complaints(start))
+    )
+
+
 def _ends_a_run(text: CleanText, offset: int) -> bool:
-    """True when little more was printed after ``offset``, or a new run began right after it."""
-    rest = text.lower[offset:]
-    again = rest.find(_PAYLOAD_START)
-    rest = rest if again < 0 else rest[:again]
-    return len(rest) < 4_000 and rest.count(b"\n") < 15
+    """True when little more was printed after ``offset``, or nothing but that the run failed."""
+    start, end = text.bounds(offset)
+    again = text.lower.find(_PAYLOAD_START, end)
+    rest = text.lower[end : again if again >= 0 else None].strip()
+    if rest.count(b"\n") < ATTEMPT_LINES_MAX or b"failed! =>" in text.lower[start:end]:
+        return True
+    return _TROUBLE.search(rest) is not None
 
 
 def _position(text: CleanText, offset: int) -> float:
     return 1.0 if len(text.raw) < 1_000 else (offset + 1) / len(text.raw)
 
 
-def _read_hresults(
-    tally: _Tally,
-    catalogue: Catalogue,
-    evidence: Evidence,
-    streams: Sequence[tuple[Stream, CleanText]],
-) -> None:
+def _read_hresults(tally: _Tally, catalogue: Catalogue, evidence: Evidence) -> None:
     if evidence.platform not in (None, "windows"):
         return
-    known = catalogue.hresults
-    for stream, text in streams:
-        for code, offset in find_hresults(text, known).items():
-            start, end = text.bounds(offset)
-            line = SupportingLine(stream, text.line_of(offset), text.shown(start, end))
-            for hint in known[code]:
-                support = _Support(hint.weight, _position(text, offset), (line,))
+    hints = catalogue.hresults
+    for reading in tally.readings:
+        stream, text, ends = reading.stream, reading.text, reading.ends
+        found = find_hresults(text, hints, reading.silent, ends.rank)
+        decided = any(
+            ends.names(offset) and any(hint.weight >= HINT for hint in hints.of(code))
+            for code, offset in found.items()
+        )
+        for code, offset in found.items():
+            line = SupportingLine(stream, text.line_of(offset), text.shown(*text.bounds(offset)))
+            for hint in hints.of(code):
+                share = ends.share(offset, decided=decided, vague=hint.weight < VAGUE)
+                support = _Support(hint.weight * share, _position(text, offset), (line,))
                 tally.add(tally.text, hint.cause, support)
-    if evidence.response_code is None:
+    ended = from_exit_code(evidence.response_code, evidence.platform)
+    if ended is None:
         return
-    for hint in known.get(unsigned(evidence.response_code), ()):
-        said = f"response code {evidence.response_code} (0x{hint.code:08X} {hint.symbol})"
+    known = explain(ended)
+    for hint in hints.of(ended):
+        said = f"response code {evidence.response_code} ({known.hexadecimal} {known.name})"
         line = SupportingLine("status", 0, said)
         tally.add(tally.text, hint.cause, _Support(hint.weight, 1.0, (line,)))
 
@@ -279,6 +375,7 @@ def _rank(tally: _Tally, catalogue: Catalogue) -> list[Candidate]:
                 for each in weak
             ]
         scores[cause] = _together([*tally.text.get(cause, []), *weak])
+    _put_in_context(scores, tally, catalogue)
     scores = _explain(scores, catalogue)
     ranked = [
         Candidate(cause, round(min(score, CONFIDENCE_MAX), 3), _lines(tally, cause))
@@ -296,6 +393,22 @@ def _together(supports: Iterable[_Support]) -> float:
         share /= 2
     latest = max((each.position for each in ordered), default=1.0)
     return max(0.0, 1.0 - doubt - LATER_BONUS * (1.0 - latest))
+
+
+def _put_in_context(scores: dict[str, float], tally: _Tally, catalogue: Catalogue) -> None:
+    """Let a cause of which the text shows the surroundings take over the symptoms it explains.
+
+    Only where the symptom is the best that the text has: beside something better it is no matter.
+    """
+    best = max(scores.values(), default=0.0)
+    for cause, contexts in tally.context.items():
+        symptoms = [scores[each] for each in catalogue.explains[cause] & scores.keys()]
+        symptom = max(symptoms, default=0.0)
+        if symptom >= max(HINT, best - CLOSE):
+            raised = symptom * max(each.weight for each in contexts)
+            if raised > scores.get(cause, 0.0):
+                scores[cause] = raised
+                tally.text.setdefault(cause, []).extend(contexts)
 
 
 def _explain(scores: dict[str, float], catalogue: Catalogue) -> dict[str, float]:
@@ -331,9 +444,17 @@ def _benign(candidates: list[Candidate], tally: _Tally, evidence: Evidence) -> l
     if evidence.response_code == 0 and not statuses:
         said = SupportingLine("status", 0, "exit code 0")
         return _nothing_failed(candidates, 0.85, (said, *tally.noise[:LINES_MAX]))
+    failed = evidence.response_code not in (0, None) or any(
+        status not in _HEALTHY for status in statuses
+    )
+    said_done = max((each.weight for each in tally.text.get(BENIGN, ())), default=0.0)
+    if failed and said_done < DONE:
+        candidates = [each for each in candidates if each.cause != BENIGN]
     if any(status in _SILENT for status in statuses):
         return [each for each in candidates if each.cause != BENIGN]
     quiet = all(each.confidence < HINT for each in candidates)
+    if evidence.platform in (None, "windows") and any(map(_trouble, tally.readings)):
+        return [each for each in candidates if each.cause != BENIGN or each.confidence >= HINT]
     if tally.noise and quiet and all(status in _HEALTHY for status in statuses):
         return _nothing_failed(candidates, 0.55, tuple(tally.noise[:LINES_MAX]))
     return candidates

@@ -48,6 +48,8 @@ class Scan:
     hits: tuple[Hit, ...]
     noise: tuple[tuple[Noise, Place], ...]
     """Named noise with the last line of each."""
+    silent: frozenset[int] = frozenset()
+    """Where the lines start that named noise makes harmless."""
 
 
 class Engine:
@@ -90,7 +92,7 @@ class Engine:
             found = self._matches(text, number, silent, LINES_KEPT_MAX)
             if found:
                 hits.append(Hit(entry, tuple(_place(text, *match) for match in found)))
-        return Scan(tuple(hits), tuple(noise))
+        return Scan(tuple(hits), tuple(noise), frozenset(silent))
 
     def _regex(self, number: int) -> Any:
         if number not in self._compiled:

@@ -11,14 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from patchmedic.causes.schema import PatternError
+
 _CLASS_ESCAPES: Final = frozenset("dDsSwWpPbBAz")
 _CONTROL: Final = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "a": "\a"}
 _GAP: Final = None
-WAYS_MAX: Final = 4_096
-
-
-class PatternError(ValueError):
-    """The pattern uses something that this reader does not understand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,55 +32,45 @@ _Item = str | None | _Branch
 def requires_one_of(pattern: str, literals: Sequence[str]) -> bool:
     """True when each text that ``pattern`` matches contains one of ``literals`` (any case)."""
     try:
-        items = _Parser(pattern).parse()
+        items = (_Branch(_Parser(pattern).parse()),)
+        wanted = [literal.lower() for literal in literals if literal]
+        return bool(wanted) and not _endings(items, {""}, wanted)
     except (IndexError, ValueError) as problem:
         raise PatternError(f"cannot be read for its literals: {problem}") from problem
-    if _ways((_Branch(items),)) > WAYS_MAX:
-        raise PatternError(f"has more than {WAYS_MAX} ways through its alternatives; split it")
-    wanted = [literal.lower() for literal in literals if literal]
-    return bool(wanted) and all(_contains(branch, wanted) for branch in items)
+    except RecursionError as problem:
+        raise PatternError("is nested too deeply to be read for its literals") from problem
 
 
-def _ways(items: tuple[_Item, ...]) -> int:
-    """How many texts there are when each group takes each of its alternatives in turn."""
-    product = 1
+def _endings(items: tuple[_Item, ...], before: set[str], wanted: Sequence[str]) -> set[str]:
+    """How the texts end that reach the end of ``items`` and contain none of ``wanted`` so far.
+
+    Of a text only that end counts which may be the beginning of a literal.  There are no more
+    such ends than the literals have characters, however many ways lead through the pattern.
+    """
+    endings = before
     for item in items:
         if isinstance(item, _Branch):
-            product *= sum(_ways(alternative) for alternative in item.alternatives)
-    return product
+            taken = (_endings(branch, endings, wanted) for branch in item.alternatives)
+            endings = set().union(*taken)
+        elif item is _GAP:
+            endings = {""} if endings else endings
+        else:
+            for char in item.lower():
+                texts = (end + char for end in endings)
+                endings = {_beginning(text, wanted) for text in texts if not _ends(text, wanted)}
+    return endings
 
 
-def _contains(items: tuple[_Item, ...], wanted: Sequence[str]) -> bool:
-    run = ""
-    for item in items:
-        if isinstance(item, str):
-            run += item.lower()
-            continue
-        if any(literal in run for literal in wanted):
-            return True
-        if isinstance(item, _Branch):
-            if len(item.alternatives) == 1 and _plain(item.alternatives[0]):
-                run += "".join(str(part) for part in item.alternatives[0]).lower()
-                continue
-            if all(_contains(branch, wanted) for branch in item.alternatives):
-                return True
-            if _any_way(items, item, wanted):
-                return True
-        run = ""
-    return any(literal in run for literal in wanted)
+def _ends(text: str, wanted: Sequence[str]) -> bool:
+    return any(text.endswith(literal) for literal in wanted)
 
 
-def _plain(items: tuple[_Item, ...]) -> bool:
-    return all(isinstance(item, str) for item in items)
-
-
-def _any_way(items: tuple[_Item, ...], branch: _Branch, wanted: Sequence[str]) -> bool:
-    """True when each alternative, written out in its place, leads to a literal."""
-    at = next(number for number, item in enumerate(items) if item is branch)
-    return all(
-        _contains((*items[:at], *alternative, *items[at + 1 :]), wanted)
-        for alternative in branch.alternatives
-    )
+def _beginning(text: str, wanted: Sequence[str]) -> str:
+    """The longest end of ``text`` that a literal begins with."""
+    for start in range(len(text)):
+        if any(literal.startswith(text[start:]) for literal in wanted):
+            return text[start:]
+    return ""
 
 
 class _Parser:

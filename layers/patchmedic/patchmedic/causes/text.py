@@ -33,6 +33,10 @@ _MESSAGE_START: Final = re.compile(
     rb"|(?:E|W|N|Err:\d+|Error|ERROR|error|WARNING|Warning|warning|fatal): "
     rb"|Traceback \(most recent)"
 )
+_DATED: Final = re.compile(
+    rb"\s*[\[(]?(?:\d{4}[-/]\d\d[-/]\d\d|\d\d?[-/.]\d\d?[-/.]\d{2,4}|\d\d:\d\d:\d\d)(?:\D|$)"
+)
+"""A line of a log: what begins with a time is no rest of the line above it."""
 _CONTROLS: Final = bytes(set(range(32)) - {0x09, 0x0A}) + b"\x7f"
 
 
@@ -132,8 +136,8 @@ def unwrap(text: CleanText, glue: bytes) -> CleanText | None:
     removed: list[int] = []
     length = 0
     for number, line in enumerate(lines):
-        wrapped = number > 0 and len(lines[number - 1]) >= WRAP_COLUMNS_MIN and line.strip()
-        if wrapped:
+        above = len(lines[number - 1]) if number else 0
+        if above >= WRAP_COLUMNS_MIN and line.strip() and not _DATED.match(line):
             part = glue + line.lstrip()
             removed.append(length)
         else:
