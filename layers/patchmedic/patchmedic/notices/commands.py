@@ -15,6 +15,7 @@ from patchmedic.notices.ids import ids, known
 from patchmedic.notices.view import NoticeContext
 
 _STEP = re.compile(r"[A-Za-z0-9_:-]{1,100}")
+_DOCUMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{2,199}")
 _REPEATABLE = frozenset({"Operation", "RebootOption", "SnapshotId"})
 """Parameters that a new run sets itself.  Any other one decides which patches are installed."""
 
@@ -32,7 +33,14 @@ def for_advice(incident: Incident) -> dict[str, str]:
         "WINDOW_ID": "window_id",
         "WINDOW_EXECUTION_ID": "window_execution_id",
     }
-    return {shown: values[name] for shown, name in names.items() if known(values, name)}
+    found = {shown: values[name] for shown, name in names.items() if known(values, name)}
+    evidence = incident.evidence
+    if evidence.step and _STEP.fullmatch(evidence.step):
+        found["STEP"] = evidence.step
+    document = evidence.hook.document if evidence.hook else None
+    if document and _DOCUMENT.fullmatch(document):
+        found["HOOK_DOCUMENT"] = document
+    return found
 
 
 def decide_command(incident: Incident, context: NoticeContext, decision: str) -> str:

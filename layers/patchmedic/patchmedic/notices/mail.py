@@ -6,10 +6,10 @@ the shapes of commands (``commands``), subjects and short messages (``short``). 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from patchmedic.incident import Action
-from patchmedic.model import Finding, Verdict
+from patchmedic.model import Finding, Hook, SupportingLine, Verdict
 from patchmedic.notices import commands
 from patchmedic.notices.ids import ids
 from patchmedic.notices.text import clean, fill_in, pad, prose, width, wrap
@@ -18,6 +18,7 @@ from patchmedic.notices.words import OTHER_RULE, RULES, CommandName, RuleWords
 
 QUOTED_LINES_MAX = 5
 QUOTED_CHARACTERS_MAX = 200
+CODES_SHOWN_MAX = 3
 SENTENCE_CHARACTERS_MAX = 600
 FIX_CHARACTERS_MAX = 900
 FINDINGS_SHOWN_MAX = 8
@@ -113,6 +114,8 @@ def _happened(view: View) -> list[str]:
         ran = view.say("ran", document=ran, operation=view.operation)
     window = clean(signal.window_id or "", 60)
     exit_code = "" if evidence.response_code is None else str(evidence.response_code)
+    if known := view.result_code:
+        exit_code += f" ({known.hexadecimal} {known.name})"
     platform = incident.platform or evidence.platform
     rows = [
         ("field.node", view.node),
@@ -141,15 +144,26 @@ def _why(view: View) -> list[str]:
         basis = incident.diagnosis.basis if incident.diagnosis else "unseen"
         title = view.title(incident.cause)
         lines = _p(view, view.say(f"why.{basis}", title=title, cause=view.cause))
+    if incident.evidence.hook is not None:
+        lines += _p(view, hook_sentence(view, incident.evidence.hook))
     found = view.causes.get(incident.cause)
     if found and view.notice != "resolved" and incident.cause != "unknown":
         lines += prose(view.of(found.meaning), view.lang, _IN)
     for finding in view.confirming[:FINDINGS_SHOWN_MAX]:
         lines += _p(view, _by(view, finding))
-    lines += _quoted(view)
+    shown = [line for line in view.lines if line.line > 0 and line.text.strip()]
+    most = 2 if view.notice == "resolved" else QUOTED_LINES_MAX
+    lines += _quoted(view, shown, most)
+    lines += _codes(view, shown[:most])
     if view.notice != "resolved":
         lines += _doubts(view)
     return lines
+
+
+def hook_sentence(view: View, hook: Hook) -> str:
+    """Whose document failed, and when in the run."""
+    document = clean(hook.document or "", 140) or view.say("why.hook.unnamed")
+    return view.say(f"why.hook.{hook.point or 'any'}", document=document)
 
 
 def _by(view: View, finding: Finding) -> str:
@@ -161,18 +175,25 @@ def _by(view: View, finding: Finding) -> str:
     )
 
 
-def _quoted(view: View) -> list[str]:
+def _quoted(view: View, shown: Sequence[SupportingLine], most: int) -> list[str]:
     """The supporting lines, marked as what they are: somebody else's words."""
-    shown = [line for line in view.lines if line.line > 0 and line.text.strip()]
     if not shown:
         return []
-    most = 2 if view.notice == "resolved" else QUOTED_LINES_MAX
     lines = _p(view, view.say("why.lines"))
     for line in shown[:most]:
         quoted = clean(line.text, QUOTED_CHARACTERS_MAX)
         lines.append(f"{_DEEP}> {line.stream}:{line.line}: {quoted}")
     if len(shown) > most:
         lines.append(f"{_DEEP}{view.say('looked.more', n=str(len(shown) - most))}")
+    return lines
+
+
+def _codes(view: View, shown: Sequence[SupportingLine]) -> list[str]:
+    """What the Windows result codes of the run and of its output mean."""
+    lines: list[str] = []
+    for known in view.result_codes(shown)[:CODES_SHOWN_MAX]:
+        text = f"{known.hexadecimal} = {known.name}: {view.of(known.meaning)}"
+        lines += wrap(text, view.lang, _IN, _DEEP)
     return lines
 
 

@@ -58,7 +58,7 @@ def _severity(view: View) -> Severity:
 
 def _details(view: View) -> dict[str, Any]:
     """What the one who is woken needs, short; the rest is in the e-mail."""
-    incident = view.incident
+    incident, hook = view.incident, view.incident.evidence.hook
     sentences, commands = mail.advice(view)
     found: dict[str, Any] = {
         "incident_id": clean(incident.id, 64),
@@ -70,6 +70,8 @@ def _details(view: View) -> dict[str, Any]:
         "document": view.document,
         "operation": view.operation,
         "status": view.status,
+        "step": clean(incident.evidence.step or "", 80) or None,
+        "hook": mail.hook_sentence(view, hook) if hook else None,
         "exit_code": incident.evidence.response_code,
         "command_id": clean(incident.signal.command_id or "", 60) or None,
         "cause": view.cause,

@@ -7,10 +7,10 @@ words for node, failure, cause and time.  Not here: how a channel lays them out 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 from urllib.parse import quote
 
 from patchmedic.incident import Incident
@@ -18,6 +18,9 @@ from patchmedic.model import Finding, IncidentKind, Remedy, SupportingLine, Text
 from patchmedic.notices.ids import ids, known
 from patchmedic.notices.text import clean, fill_in
 from patchmedic.notices.words import WORDS
+
+if TYPE_CHECKING:
+    from patchmedic.causes.hresults import ResultCode
 
 Language = Literal["en", "ja"]
 NOTICES = ("resolved", "escalated", "recommended", "proposal", "suppressed")
@@ -161,6 +164,27 @@ class View:
             and finding.cause == self.incident.cause
             and self.of(finding.fix)
         )
+
+    @property
+    def result_code(self) -> ResultCode | None:
+        """The Windows result code that the run ended with, when its exit code is one."""
+        from patchmedic.causes.hresults import explain, from_exit_code  # few notices need it
+
+        evidence = self.incident.evidence
+        platform = self.incident.platform or evidence.platform
+        code = from_exit_code(evidence.response_code, platform)
+        return None if code is None else explain(code)
+
+    def result_codes(self, lines: Iterable[SupportingLine]) -> tuple[ResultCode, ...]:
+        """The Windows result codes that a reader meets: the exit code's, and those in ``lines``."""
+        if (self.incident.platform or self.incident.evidence.platform) not in (None, "windows"):
+            return ()
+        from patchmedic.causes.hresults import codes_in, explain
+
+        ended = self.result_code
+        codes = [ended.code] if ended else []
+        codes += (code for line in lines for code in codes_in(line.text))
+        return tuple(explain(code) for code in dict.fromkeys(codes))
 
     @property
     def lines(self) -> tuple[SupportingLine, ...]:

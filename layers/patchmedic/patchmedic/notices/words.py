@@ -131,6 +131,23 @@ WORDS: Mapping[str, Text] = {
         "不明: 出力からもチェックからも原因を特定できませんでした。",
     ),
     "why.by": _t("Check {check} on {resource}: {says}", "チェック {check}（{resource}）: {says}"),
+    "why.hook.pre-install": _t(
+        "The hook document {document}, run before the installation, failed.",
+        "インストールの前に実行されるフックドキュメント {document} が失敗しました。",
+    ),
+    "why.hook.post-install": _t(
+        "The hook document {document}, run after the installation, failed.",
+        "インストールの後に実行されるフックドキュメント {document} が失敗しました。",
+    ),
+    "why.hook.on-exit": _t(
+        "The hook document {document}, run at the end, failed.",
+        "最後に実行されるフックドキュメント {document} が失敗しました。",
+    ),
+    "why.hook.any": _t(
+        "The hook document {document} failed.",
+        "フックドキュメント {document} が失敗しました。",
+    ),
+    "why.hook.unnamed": _t("(name not known)", "（名前は不明）"),
     "why.also": _t("Also possible: {causes}", "他に考えられる原因: {causes}"),
     "why.lines": _t("The node printed:", "ノードの出力（抜粋）:"),
     "why.truncated": _t(
