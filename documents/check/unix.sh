@@ -67,15 +67,22 @@ read_recent_runs() {
 # was last heard of when its output was last written.
 recent_runs() {
     newest_run_folders 20 | while IFS= read -r run_folder; do
-        run_id=${run_folder#*/orchestration/}
-        run_id=${run_id%%/*}
-        case $run_id in '' | *[!A-Za-z0-9-]*) continue ;; esac
+        run_id=$(command_of_folder "$run_folder")
+        [ -n "$run_id" ] || continue
         run_start=$(written_at "$run_folder/_script.sh") || continue
         run_end=$(written_at "$run_folder/stdout") || run_end=$run_start
         is_number "$run_start" || continue
         is_number "$run_end" || continue
         printf '%s:%s:%s\n' "$run_start" "$run_end" "$run_id"
     done
+}
+
+# The id of the command whose output folder this is; nothing when it has none.
+command_of_folder() {
+    folder_id=${1#*/orchestration/}
+    folder_id=${folder_id%%/*}
+    case $folder_id in '' | *[!A-Za-z0-9-]*) return 0 ;; esac
+    printf '%s' "$folder_id"
 }
 
 # shellcheck disable=SC2012 # sorted by time; the names are the agent's own
@@ -309,15 +316,30 @@ check_clock() {
     fact source "$clock_source"
 }
 
+# The end of the newest patch run's output, and which command it was: a later run's end must not be
+# taken for the failed one's.
 check_patch_log_tail() {
     tail_folder=$(newest_run_folders 1)
     if [ -z "$tail_folder" ]; then
         could_not_look 'the agent keeps no output of a patch run'
         return 0
     fi
-    # The marker of this very document must not come back out of a log.
-    tail_text=$(tail -c 2000 "$tail_folder/stdout" 2>/dev/null; printf '\n--- stderr ---\n'
-        tail -c 600 "$tail_folder/stderr" 2>/dev/null)
     state=ok
-    fact tail "$(printf '%s' "$tail_text" | sed -e 's/PATCHMEDIC-/PATCHMEDIC_/g' | tail -c 2000)" 2000
+    fact command "$(command_of_folder "$tail_folder")"
+    tail_text=$(log_tail "$tail_folder" 4900 900)
+    # What is no plain character takes six in the answer: such a log gets less room.
+    if [ "$(printf '%s' "$tail_text" | tr -d ' -~\n' | wc -c)" -gt 1200 ]; then
+        tail_text=$(log_tail "$tail_folder" 1300 600)
+    fi
+    fact tail "$tail_text" 6000
+}
+
+# log_tail FOLDER BYTES-OF-STDOUT BYTES-OF-STDERR
+log_tail() {
+    # The marker of this very document must not come back out of a log.
+    {
+        tail -c "$2" "$1/stdout" 2>/dev/null
+        printf '\n--- stderr ---\n'
+        tail -c "$3" "$1/stderr" 2>/dev/null
+    } | sed -e 's/PATCHMEDIC-/PATCHMEDIC_/g'
 }

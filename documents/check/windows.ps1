@@ -411,9 +411,14 @@ $Looks['reboot-pending'] = {
 $Looks['patch-log-tail'] = {
     $folder = Get-RunFolder | Select-Object -First 1
     if (-not $folder) { return Answer 'unknown' @{ why = 'the agent keeps no output of a patch run' } }
-    $text = (Get-LogEnd (Join-Path $folder.FullName 'stdout') 2000) + "`n--- stderr ---`n" + (Get-LogEnd (Join-Path $folder.FullName 'stderr') 600)
+    # Which command it was: a later run's end must not be taken for the failed one's.
+    $command = ''
+    if ($folder.FullName -match '\\orchestration\\([0-9a-fA-F-]{36})\\') { $command = $Matches[1].ToLowerInvariant() }
+    foreach ($room in @(@(4900, 900), @(1300, 600))) {
+        $text = (Get-LogEnd (Join-Path $folder.FullName 'stdout') $room[0]) + "`n--- stderr ---`n" + (Get-LogEnd (Join-Path $folder.FullName 'stderr') $room[1])
+        # What is no plain character takes six in the answer: such a log gets less room.
+        if (($text -replace '[ -~\n]', '').Length -le 1200) { break }
+    }
     # The marker of this very document must not come back out of a log.
-    $text = $text.Replace('PATCHMEDIC-', 'PATCHMEDIC_')
-    if ($text.Length -gt 2000) { $text = $text.Substring($text.Length - 2000) }
-    Answer 'ok' @{ tail = $text }
+    Answer 'ok' @{ command = $command; tail = $text.Replace('PATCHMEDIC-', 'PATCHMEDIC_') }
 }

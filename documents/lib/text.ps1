@@ -26,7 +26,7 @@ function ConvertTo-FactText($Facts) {
     $parts = @()
     foreach ($name in ($Facts.Keys | Sort-Object)) {
         $max = 300
-        if ($name -eq 'tail') { $max = 2000 }
+        if ($name -eq 'tail') { $max = 6000 }
         $parts += '"' + $name + '":"' + (ConvertTo-JsonText ([string]$Facts[$name]) $max) + '"'
     }
     $parts -join ','

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Callable
 from typing import Any
 
 from patchmedic.expansion import SignalExpander
@@ -33,18 +34,25 @@ def handler(event: object, context: Any) -> dict[str, Any]:
     telemetry = _telemetry()
     outcomes: list[dict[str, Any]] = []
     batch = Batch()
+    # One for the batch: it asks about an association's run once, however many nodes tell of it.
+    expander = functools.cache(lambda: SignalExpander(_service().clients))
     for message in messages(event):
         signals = parse_text(message.body)
         if isinstance(signals, tuple):
             batch.note(signals)
     with telemetry.invocation(context):
+        _service().take_in_own_causes(telemetry)
         answer = handle_batch(
-            event, lambda message: outcomes.extend(_handle(message, batch)), telemetry.failed
+            event,
+            lambda message: outcomes.extend(_handle(message, batch, expander)),
+            telemetry.failed,
         )
     return {**answer, "outcomes": outcomes}
 
 
-def _handle(message: Message, batch: Batch) -> list[dict[str, Any]]:
+def _handle(
+    message: Message, batch: Batch, expander: Callable[[], SignalExpander]
+) -> list[dict[str, Any]]:
     signals = parse_text(message.body)
     service, telemetry = _service(), _telemetry()
     if isinstance(signals, Rejection):
@@ -60,8 +68,7 @@ def _handle(message: Message, batch: Batch) -> list[dict[str, Any]]:
         return [{"skipped": signals.rule, "reason": signals.reason}]
     handled = handle_signals(
         service.context,
-        service.catalogue,
-        SignalExpander(service.clients),
+        expander(),
         signals,
         last_try=message.last_try,
         batch=batch,

@@ -31,6 +31,7 @@ def handler(event: object, context: Any) -> dict[str, Any]:
     telemetry = _telemetry()
     outcomes: list[dict[str, str]] = []
     with telemetry.invocation(context):
+        _service().take_in_own_causes(telemetry)
         answer = handle_batch(
             event, lambda message: outcomes.append(_handle(message)), telemetry.failed
         )

@@ -28,6 +28,7 @@ def _telemetry() -> Telemetry:
 
 def handler(event: object, context: Any) -> dict[str, Any]:
     """One SQS batch of diagnose effects."""
+    _service().take_in_own_causes(_telemetry())
 
     def work(effect_id: str) -> str:
         service = _service()

@@ -27,6 +27,7 @@ def _telemetry() -> Telemetry:
 
 def handler(event: object, context: Any) -> dict[str, Any]:
     """One SQS batch of remedy and verify effects."""
+    _service().take_in_own_causes(_telemetry())
     return handle_effects(
         event, context, _telemetry(), lambda effect_id: carry_out(_service().context, effect_id)
     )

@@ -12,13 +12,13 @@ import threading
 import time
 import urllib.parse
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
 from ministack.core import iam_evaluator, responses
-from ministack.services import ec2, eventbridge, iam
+from ministack.services import cloudwatch_logs, ec2, eventbridge, iam, s3
 
 from patchmedic_local.options import ACCOUNT, REGION
 
@@ -180,6 +180,27 @@ def has_internet(subnet_id: str) -> bool:
             gateway = str(route.get("GatewayId", ""))
             return gateway.startswith("igw-") or bool(route.get("NatGatewayId"))
     return False
+
+
+# -- S3 and CloudWatch Logs -------------------------------------------------------------------
+
+
+def put_object(bucket: str, key: str, body: bytes) -> bool:
+    """Store an object; false when there is no such bucket."""
+    with scope():
+        status, *_ = s3._put_object(bucket, key, body, {})
+    return bool(status == 200)
+
+
+def put_log_events(group: str, stream: str, messages: Sequence[str]) -> None:
+    """Append to a log stream; group and stream are made where they are missing."""
+    now = int(time.time() * 1000)
+    events = [{"timestamp": now, "message": message} for message in messages]
+    with scope():
+        cloudwatch_logs._create_log_group({"logGroupName": group})
+        names = {"logGroupName": group, "logStreamName": stream}
+        cloudwatch_logs._create_log_stream(names)
+        cloudwatch_logs._put_log_events({**names, "logEvents": events})
 
 
 # -- IAM --------------------------------------------------------------------------------------

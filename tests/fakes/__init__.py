@@ -14,18 +14,23 @@ from tests.fakes.commands import FakeCommands
 from tests.fakes.fleet import FakeFleet, FakeNode, Fault
 from tests.fakes.nodes import FakeNodes
 from tests.fakes.notifier import FakeNotifier
+from tests.fakes.outputs import FakeOutputs
+from tests.fakes.own_causes import FakeCauseFiles, MemoryOwnCauses
 from tests.fakes.queues import FakeQueues
 from tests.fakes.store import MemoryStore
 
 __all__ = [
     "FakeAwsChecks",
+    "FakeCauseFiles",
     "FakeCommands",
     "FakeFleet",
     "FakeNode",
     "FakeNodes",
     "FakeNotifier",
+    "FakeOutputs",
     "FakeQueues",
     "Fault",
+    "MemoryOwnCauses",
     "MemoryStore",
     "SimClock",
 ]

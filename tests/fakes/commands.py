@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tests.fakes.fleet import PREFIX, REGION, TERMINAL, Command, FakeFleet, Run
 
 from patchmedic.errors import AwsRejected
 from patchmedic.model import NodeRef
+from patchmedic.output import STDERR_CHARACTERS_MAX, STDOUT_CHARACTERS_MAX
 from patchmedic.ports import CommandInfo, Invocation
-from patchmedic.run_command import COMMENT_CHARS_MAX
+from patchmedic.run_command import COMMENT_CHARS_MAX, LIST_OUTPUT_CHARS_MAX
 from patchmedic.signals import PATCH_DOCUMENTS
 
 _CHECKS = re.compile(r"all|[a-z0-9-]{2,40}(,[a-z0-9-]{2,40}){0,29}")
@@ -82,7 +84,7 @@ class FakeCommands:
         if command is None:
             return {}
         return {
-            node_id: self._invocation(command, run)
+            node_id: _excerpt(self._invocation(command, run))
             for node_id, run in command.runs.items()
             if node_id in node_ids
         }
@@ -120,7 +122,7 @@ class FakeCommands:
                 yield command, run
 
     def _invocation(self, command: Command, run: Run) -> Invocation:
-        ended = not run.live
+        stdout, stderr = ("", "") if run.live else (run.stdout, run.stderr)
         return Invocation(
             command_id=command.command_id,
             node_id=run.node_id,
@@ -131,10 +133,23 @@ class FakeCommands:
             requested_at=command.requested_at,
             step=self._fleet.step_of(command, self._fleet.nodes[run.node_id]),
             response_code=run.response_code,
-            stdout=run.stdout if ended else "",
-            stderr=run.stderr if ended else "",
-            truncated=False,
+            stdout=stdout[:STDOUT_CHARACTERS_MAX],
+            stderr=stderr[:STDERR_CHARACTERS_MAX],
+            stdout_cut=len(stdout) >= STDOUT_CHARACTERS_MAX,
+            stderr_cut=len(stderr) >= STDERR_CHARACTERS_MAX,
         )
+
+
+def _excerpt(whole: Invocation) -> Invocation:
+    """The first characters of both streams in one text, as a list shows them."""
+    text = whole.stdout + (f"\n----------ERROR-------\n{whole.stderr}" if whole.stderr else "")
+    return replace(
+        whole,
+        stdout=text[:LIST_OUTPUT_CHARS_MAX],
+        stderr="",
+        stdout_cut=len(text) >= LIST_OUTPUT_CHARS_MAX,
+        stderr_cut=False,
+    )
 
 
 def _check_parameters(parameters: Mapping[str, Sequence[str]]) -> None:
@@ -161,4 +176,5 @@ def _info(command: Command, status: str) -> CommandInfo:
         requested_at=command.requested_at,
         status=status,
         parameters=command.parameters,
+        output=command.output,
     )

@@ -16,7 +16,9 @@ from typing import Any, Literal
 
 from tests.fakes.clock import SimClock
 
+from patchmedic.checks.node import TAIL_CHARACTERS_MAX, TAIL_STDERR_MARK
 from patchmedic.incident import Observation
+from patchmedic.ports import OutputPlace
 from patchmedic.signals import PATCH_DOCUMENTS
 
 ACCOUNT = "123456789012"
@@ -24,6 +26,7 @@ REGION = "ap-northeast-1"
 PREFIX = "patchmedic"
 PING_EVERY = timedelta(minutes=5)
 CLASH_WITHIN = timedelta(minutes=2)
+NOWHERE = OutputPlace()
 TERMINAL = ("Success", "Failed", "TimedOut", "Cancelled")
 ASSOCIATION_DOCUMENT = "AWS-RunPatchBaselineAssociation"
 _STEP = {"linux": "PatchLinux", "windows": "PatchWindows", "macos": "PatchMacOS"}
@@ -62,6 +65,10 @@ class FakeNode:
     patch_state: Observation | None = None
     compliance: Observation | None = None
     agent_outdated: bool = False
+    chatter_lines: int = 0
+    """How much a patch run prints before it comes to the point."""
+    last_patch: Run | None = None
+    """The run whose output the agent still has on the node's disk."""
     patched_at: list[datetime] = field(default_factory=list)
     """When patch runs started on it."""
 
@@ -103,6 +110,7 @@ class Command:
     visible_at: datetime
     """From when on the List calls show it."""
     runs: Mapping[str, Run]
+    output: OutputPlace = NOWHERE
 
     @property
     def patches(self) -> bool:
@@ -155,6 +163,7 @@ class FakeFleet:
         comment: str = "",
         delivery_timeout_seconds: int = 600,
         timeout_seconds: int = 7200,
+        output: OutputPlace = NOWHERE,
     ) -> Command:
         """A command, by whoever has the right: limits are ``FakeCommands``' business."""
         now = self.clock.now()
@@ -180,6 +189,7 @@ class FakeFleet:
             now,
             now + timing.visible_after,
             runs,
+            output,
         )
         self.commands[command_id] = command
         self._live += runs.values()
@@ -304,11 +314,13 @@ class FakeFleet:
 
     def _patch(self, run: Run, node: FakeNode, at: datetime, command: Command) -> None:
         operation = command.parameters.get("Operation", ("Scan",))[0]
+        node.last_patch = run
         faults = [f.line for f in node.faults if f.clears_at is None or f.clears_at > at]
         if run.clashed:
             faults = [_CLASH_LINE]
         if faults:
-            run.stdout = "\n".join(["Running with snapshot id = 1", *faults, ""])
+            chatter = [f"Verifying  : package-{n}.x86_64" for n in range(node.chatter_lines)]
+            run.stdout = "\n".join(["Running with snapshot id = 1", *chatter, *faults, ""])
             run.stderr = "failed to run commands: exit status 1"
             self._end(run, at, "Failed", "Failed", 1)
             return
@@ -322,17 +334,17 @@ class FakeFleet:
     def _looked(self, node: FakeNode, command: Command) -> dict[str, Any]:
         wanted = command.parameters["Checks"][0].split(",")
         seen = {fault.check: fault for fault in node.faults}
+
+        def answer(name: str) -> dict[str, Any]:
+            facts = dict(seen[name].facts) if name in seen else {}
+            if name == "patch-log-tail" and node.last_patch is not None:
+                facts = _tail(node.last_patch)
+            return {"check": name, "state": "bad" if name in seen else "ok", "facts": facts}
+
         return {
             "schema": 1,
             "platform": node.platform,
-            "checks": [
-                {
-                    "check": name,
-                    "state": "bad" if name in seen else "ok",
-                    "facts": dict(seen[name].facts) if name in seen else {},
-                }
-                for name in wanted
-            ],
+            "checks": [answer(name) for name in wanted],
         }
 
     def _end(self, run: Run, at: datetime, status: str, details: str, code: int) -> None:
@@ -367,6 +379,11 @@ class FakeFleet:
         if command.patches:
             return _STEP[node.platform]
         return "Check" if not command.mutates else "Remedy"
+
+
+def _tail(run: Run) -> dict[str, str]:
+    text = f"{run.stdout[-5000:]}{TAIL_STDERR_MARK}{run.stderr[-900:]}"
+    return {"command": run.command_id, "tail": text[-TAIL_CHARACTERS_MAX:]}
 
 
 def _block(mark: str, body: Mapping[str, Any]) -> str:

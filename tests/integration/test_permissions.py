@@ -80,6 +80,30 @@ TAG_NODE = (
     {"Resources": [UNTAGGED], "Tags": [{"Key": "PatchMedic", "Value": "true"}]},
 )
 
+READ_OUTPUT = (
+    "s3",
+    "get_object",
+    {"Bucket": "patch-output", "Key": "x"},
+)
+LIST_OUTPUT = ("s3", "list_objects_v2", {"Bucket": "patch-output"})
+LIST_OTHER_BUCKET = (
+    "s3",
+    "list_objects_v2",
+    {"Bucket": "private-output", "Prefix": "5d7a9c10-2b3e-4f61-8a94-c0ffee000101/i-1/"},
+)
+READ_OTHER_BUCKET = ("s3", "get_object", {"Bucket": "private-output", "Key": "x"})
+WRITE_OUTPUT = ("s3", "put_object", {"Bucket": "patch-output", "Key": "x", "Body": b"x"})
+READ_LOGS = (
+    "logs",
+    "get_log_events",
+    {"logGroupName": "/patching/output", "logStreamName": "x"},
+)
+READ_OTHER_LOGS = (
+    "logs",
+    "get_log_events",
+    {"logGroupName": "/aws/lambda/patchmedic-notify", "logStreamName": "x"},
+)
+
 EVERYONE = (
     SEND_SHELL,
     REBOOT,
@@ -89,6 +113,11 @@ EVERYONE = (
     SCAN_TABLE,
     ATTACH_PROFILE,
     TAG_NODE,
+    LIST_OUTPUT,
+    LIST_OTHER_BUCKET,
+    READ_OTHER_BUCKET,
+    WRITE_OUTPUT,
+    READ_OTHER_LOGS,
 )
 DENIED: dict[str, tuple[tuple[str, str, dict[str, Any]], ...]] = {
     "classify": (*EVERYONE, SEND_PATCH, SEND_REMEDY, SEND_CHECK, PUBLISH, PUT_EVENT),
@@ -101,12 +130,13 @@ DENIED: dict[str, tuple[tuple[str, str, dict[str, Any]], ...]] = {
     "approve": (*EVERYONE, SEND_PATCH, SEND_REMEDY, SEND_CHECK, PUBLISH, PUT_EVENT),
 }
 CASES = [(f, *call) for f, calls in DENIED.items() for call in calls]
+CASES += [(f, *call) for f in DENIED if f != "classify" for call in (READ_OUTPUT, READ_LOGS)]
 
 
 @pytest.mark.parametrize(
     ("function", "service", "method", "arguments"),
     CASES,
-    ids=[f"{c[0]}-{c[2]}-{c[3].get('DocumentName', c[1])}" for c in CASES],
+    ids=[f"{c[0]}-{c[2]}-{c[3].get('DocumentName') or c[3].get('Bucket', c[1])}" for c in CASES],
 )
 def test_what_is_not_listed_is_denied(
     cloud: LocalCloud, night: object, function: str, service: str, method: str, arguments: Any
@@ -139,6 +169,41 @@ def test_remediate_may_send_a_remedy_to_a_tagged_node(cloud: LocalCloud, night: 
     client = _session(cloud, "remediate").client("ssm", endpoint_url=cloud.endpoint)
     _service, method, arguments = SEND_REMEDY
     assert getattr(client, method)(**arguments)["Command"]["CommandId"]
+
+
+@pytest.mark.parametrize(
+    ("service", "method", "arguments"),
+    [
+        (
+            "s3",
+            "list_objects_v2",
+            {"Bucket": "patch-output", "Prefix": "a/5d7a9c10-2b3e-4f61-8a94-c0ffee000101/i-1/"},
+        ),
+        READ_OUTPUT,
+        READ_LOGS,
+        (
+            "logs",
+            "describe_log_streams",
+            {"logGroupName": "/patching/output", "logStreamNamePrefix": "x"},
+        ),
+    ],
+    ids=["list-bucket", "get-object", "get-events", "list-streams"],
+)
+def test_classify_may_read_in_the_places_that_were_named(
+    cloud: LocalCloud, night: object, service: str, method: str, arguments: Any
+) -> None:
+    """The bucket and the log group of samconfig's local stack; what is not there is no denial."""
+    s3 = cloud.client("s3")
+    if "patch-output" not in [b["Name"] for b in s3.list_buckets()["Buckets"]]:
+        where = {"LocationConstraint": REGION}
+        s3.create_bucket(Bucket="patch-output", CreateBucketConfiguration=where)
+    client = _session(cloud, "classify").client(service, endpoint_url=cloud.endpoint)
+    answer = "found"
+    try:
+        getattr(client, method)(**arguments)
+    except ClientError as error:
+        answer = error.response["Error"]["Code"]
+    assert answer in ("found", "NoSuchKey", "ResourceNotFoundException")
 
 
 def _session(cloud: LocalCloud, function: str) -> boto3.session.Session:

@@ -26,7 +26,7 @@ from nodes.conftest import (
     Ran,
     render,
 )
-from patchmedic.checks.node import parse_findings
+from patchmedic.checks.node import parse_findings, tail_of
 from patchmedic.model import Verdict
 
 pytestmark = pytest.mark.nodes
@@ -494,6 +494,38 @@ def test_a_hostile_log_comes_out_as_harmless_text(node: Node) -> None:
         assert secret not in ran.stdout
     (finding,) = parse_findings(ran.stdout, NODE_ID)
     assert "\x1b" not in finding.facts["tail"]
+
+
+def test_the_end_of_a_log_comes_with_its_command(node: Node) -> None:
+    old = node.patch_run("11111111-aaaa-4bbb-8ccc-000000000001", began=50, ended=40)
+    node.write(f"{old}/stdout", "of an older run\n")
+    command = "22222222-aaaa-4bbb-8ccc-000000000002"
+    folder = node.patch_run(command, began=5, ended=4)
+    lines = "".join(f"line {n}\n" for n in range(9_000))
+    node.write(f"{folder}/stdout", lines)
+    node.write(f"{folder}/stderr", "x" * 5_000 + "failed to run commands: exit status 1")
+    found = parse_findings(node.run("Check-Linux", "patch-log-tail").stdout, NODE_ID)
+    ends = tail_of(found, command)
+    assert ends is not None
+    stdout, stderr = ends
+    assert lines.endswith(stdout)
+    assert len(stdout) == 4_900
+    assert stderr.endswith("exit status 1")
+    assert len(stderr) == 900
+
+
+@pytest.mark.parametrize("line", ["パッケージを検証しています\n", "\x01\x02\x03\x1b[31m\n"])
+def test_a_log_that_is_no_plain_text_gets_less_room(healthy: Node, line: str) -> None:
+    """Every other check still has its place in the output."""
+    command = "33333333-aaaa-4bbb-8ccc-000000000003"
+    folder = healthy.patch_run(command, began=5, ended=4)
+    healthy.write(f"{folder}/stdout", line * 2_000)
+    ran = healthy.run("Check-Linux", **TRUST)
+    assert len(ran.stdout) < 20_000
+    assert "no room left" not in ran.stdout
+    ends = tail_of(parse_findings(ran.stdout, NODE_ID), command)
+    assert ends is not None
+    assert len(ends[0].encode()) > 500
 
 
 def test_the_output_stays_under_its_limit(healthy: Node) -> None:

@@ -28,6 +28,7 @@ from tests.fakes import (
     FakeNode,
     FakeNodes,
     FakeNotifier,
+    FakeOutputs,
     FakeQueues,
     MemoryStore,
     SimClock,
@@ -57,6 +58,8 @@ WATCH_EVERY = timedelta(minutes=5)
 LOST_EVENTS_EVERY_MINUTES = 10
 COLLECTED = ("AWS-RunPatchBaseline", "AWS-RunPatchBaselineAssociation", "AWS-UpdateSSMAgent")
 """Documents of AWS's whose ends the rule sends to the results queue, with our own."""
+CHATTER_LINES = 1_000
+"""Enough for Run Command to return only the beginning of what a run prints."""
 READS_THAT_LAG = ("nodes.tags", "nodes.patch_state", "nodes.info", "commands.running_on")
 
 
@@ -75,6 +78,8 @@ class Weather:
     late: float
     people: float
     """How busy people are: patch runs, tags, switches, approvals."""
+    chatter: float = 0.0
+    """How many nodes print much before they come to the point."""
 
     @staticmethod
     def draw(rng: random.Random) -> Weather:
@@ -132,7 +137,9 @@ class World:
     def __init__(self, seed: int, weather: Weather | None = None) -> None:
         self.rng = random.Random(seed)
         drawn = Weather.draw(self.rng)
-        self.weather = weather or drawn
+        # Drawn apart, so that the worlds in which nobody chatters stay what they were.
+        chatter = random.Random(-seed - 1).choice([0.0, 0.2, 0.6])
+        self.weather = weather or replace(drawn, chatter=chatter)
         self.usual_fault = self.rng.choice([None, None, "lock", "disk", "network"])
         """Some fleets have one and the same trouble again and again."""
         self.clock = SimClock()
@@ -142,6 +149,7 @@ class World:
         self.fleet = FakeFleet(self.clock, self._on_event, self._timing)
         self.nodes = FakeNodes(self.fleet)
         self.commands = FakeCommands(self.fleet)
+        self.outputs = FakeOutputs(self.fleet)
         self.notifier = FakeNotifier()
         self.queues = FakeQueues(on_send=self._on_send)
         self.aws_checks = FakeAwsChecks(self.fleet)
@@ -251,9 +259,11 @@ class World:
             store=self.seam(self.store, "store", invocation),
             queues=self.seam(self.queues, "queues", invocation),
             commands=self.seam(self.commands, "commands", invocation),
+            outputs=self.seam(self.outputs, "outputs", invocation),
             nodes=self.seam(self.nodes, "nodes", invocation),
             clock=self.clock,
             policy=self.policy,
+            catalogue=catalogue(),
             prefix=PREFIX,
             opt_in_key=OPT_IN[0],
             opt_in_value=OPT_IN[1],
@@ -347,7 +357,7 @@ class World:
         if queue == "signals":
             signals = parse_event(json.loads(body))
             if isinstance(signals, tuple):
-                classify.handle_signals(ctx, catalogue(), _NoExpander(), signals, last_try=last_try)
+                classify.handle_signals(ctx, _NoExpander(), signals, last_try=last_try)
         elif queue == "results":
             ended = parse_command_ended(body)
             assert isinstance(ended, CommandEnded), f"the world sends sound events: {ended}"
@@ -373,7 +383,10 @@ class World:
         for number in range(self.rng.randint(1, 3)):
             tags = dict([OPT_IN]) if self.rng.random() < 0.85 else {}
             old = self.rng.random() < 0.4
-            self.fleet.add(FakeNode(f"i-0a1b2c3d4e5f6{number:04x}", tags=tags, agent_outdated=old))
+            node = FakeNode(f"i-0a1b2c3d4e5f6{number:04x}", tags=tags, agent_outdated=old)
+            if self.weather.chatter and self.rng.random() < self.weather.chatter:
+                node.chatter_lines = CHATTER_LINES
+            self.fleet.add(node)
         self._tick(SWEEP_EVERY, self._sweep)
         self._tick(WATCH_EVERY, self._watch)
         for node_id in self.fleet.nodes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -38,8 +39,9 @@ AWS = {
 }
 
 
-def run(*arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> Result:
-    result = CliRunner().invoke(cli, list(arguments), input=stdin, env=env)
+def run(*arguments: str, stdin: bytes = b"", env: Mapping[str, Any] | None = None) -> Result:
+    environ = {"LC_ALL": None, "LC_MESSAGES": None, "LANG": "C.UTF-8", **(env or {})}
+    result = CliRunner().invoke(cli, list(arguments), input=stdin, env=environ)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
@@ -298,14 +300,62 @@ def test_into_a_pipe_a_line_of_the_log_stays_on_one_line(tmp_path: Path) -> None
 # --- causes -------------------------------------------------------------------------------------
 
 
-def test_causes_lists_all_and_explains_one() -> None:
-    listed = run("causes").stdout.splitlines()
+def test_causes_lists_all_in_a_line_each() -> None:
+    heading, _, *listed = [line for line in run("causes").stdout.splitlines() if line.strip()]
+    assert heading.split() == ["cause", "what", "it", "is", "group", "platforms", "remedies"]
     folder = ROOT / "layers" / "patchmedic" / "patchmedic" / "causes" / "data"
     ids = {path.stem for path in folder.glob("*.toml")} - {"noise"}
-    assert {line.split()[0] for line in listed} == ids
-    one = run("causes", "s3-unreachable").stdout
-    assert one.startswith("s3-unreachable: ")
-    assert "checks: " in one
+    assert [line.split()[0] for line in listed] == sorted(ids)
+    (full,) = (line for line in listed if line.split()[0] == "disk-full")
+    assert re.split(r"\s{2,}", full.strip()) == [
+        "disk-full",
+        "No disk space (or no inodes) left",
+        "resources",
+        "all",
+        "free-disk-space",
+    ]
+
+
+def test_causes_explains_one_cause_fully() -> None:
+    shown = run("causes", "wu-unreachable").stdout
+    assert shown.startswith("wu-unreachable: ")
+    headings = re.findall(r"^[A-Z ]+$", shown, re.MULTILINE)
+    assert headings == [
+        "WHAT IT MEANS",
+        "WHAT TO DO",
+        "HOW PATCHMEDIC MAKES SURE",
+        "WHAT PATCHMEDIC MAY DO",
+        "WHAT IT IS RELATED TO",
+        "HOW IT SHOWS",
+        "READ MORE",
+    ]
+    for part in (
+        "Test-NetConnection",
+        "wu-reach: ",
+        "retry-later",
+        "proxy-misconfigured: ",
+        "0x80072EE2 WININET_E_TIMEOUT",
+        "https://",
+    ):
+        assert part in shown, part
+    assert "(?:" not in shown
+
+
+def test_the_language_is_that_of_the_terminal_unless_it_is_named() -> None:
+    for variables, japanese in (
+        ({"LANG": "ja_JP.UTF-8"}, True),
+        ({"LANG": "ja"}, True),
+        ({"LANG": "en_US.UTF-8"}, False),
+        ({"LANG": "jam_JM"}, False),
+        ({"LANG": ""}, False),
+        ({"LANG": "ja_JP.UTF-8", "LC_ALL": "C"}, False),
+        ({"LANG": "C", "LC_MESSAGES": "ja_JP.UTF-8"}, True),
+        ({"LANG": "en_US.UTF-8", "LC_ALL": "ja_JP"}, True),
+    ):
+        shown = run("causes", "disk-full", env=variables).stdout
+        assert ("■ 概要" in shown) == japanese, variables
+    japan = {"LANG": "ja_JP.UTF-8"}
+    assert "WHAT IT MEANS" in run("causes", "disk-full", "--lang", "en", env=japan).stdout
 
 
 def test_causes_speaks_json_and_japanese() -> None:
@@ -315,6 +365,11 @@ def test_causes_speaks_json_and_japanese() -> None:
     assert one["id"] == "disk-full"
     assert set(one["title"]) == {"en", "ja"}
     assert one["title"]["ja"] in run("causes", "disk-full", "--lang", "ja").stdout
+    assert one["platforms"] == ["linux", "windows", "macos"]
+    assert "os-limit-exhausted" in one["explained_by"]
+    (full,) = (each for each in one["hresults"] if each["code"] == "0x80070070")
+    assert full["symbol"] == "ERROR_DISK_FULL"
+    assert set(full["meaning"]) == {"en", "ja"}
 
 
 def test_an_unknown_cause_is_answered_with_the_nearest_one() -> None:
@@ -323,6 +378,67 @@ def test_an_unknown_cause_is_answered_with_the_nearest_one() -> None:
     assert result.stdout == ""
     assert "no cause 'disk-ful'; did you mean disk-full?" in result.stderr
     assert "patchmedic causes" in result.stderr
+
+
+# --- hresult ------------------------------------------------------------------------------------
+
+
+def test_a_result_code_is_named_and_explained_in_any_spelling() -> None:
+    shown = {
+        run("hresult", spelled).stdout
+        for spelled in (
+            "0x80240437",
+            "-2145123273",
+            "2149844023",
+            "80240437",
+            "HRESULT: 0x80240437",
+            "WU_E_PT_SECURITY_VERIFICATION_FAILURE",
+        )
+    }
+    assert len(shown) == 1
+    (text,) = shown
+    assert text.startswith(
+        "0x80240437  WU_E_PT_SECURITY_VERIFICATION_FAILURE\n  The update service"
+    )
+    for part in ("-2145123273", "2149844023", "wu-components-broken (0.", "wu-unreachable (0."):
+        assert part in text, part
+
+
+def test_several_codes_are_explained_in_their_order_and_in_japanese() -> None:
+    shown = run("hresult", "12029", "-2145091293", "--lang", "ja").stdout
+    assert shown.index("0x80072EFD") < shown.index("0x80248123  FACILITY_WINDOWSUPDATE (WU_E_DS_*)")
+    assert "Win32 12029" in shown
+    assert "更新のデータストア" in shown
+
+
+def test_hresult_speaks_json() -> None:
+    (known,) = json.loads(run("hresult", "0x80072EE2", "--json").stdout)
+    assert known["code"] == "0x80072EE2"
+    assert known["symbols"] == ["WININET_E_TIMEOUT", "ERROR_WINHTTP_TIMEOUT"]
+    assert known["hints"][0]["cause"] == "wu-unreachable"
+    assert set(known["meaning"]) == {"en", "ja"}
+    assert known["written"] == ["-2147012894", "2147954402", "Win32 12002"]
+
+
+def test_a_code_of_which_nothing_is_known_ends_with_3_and_what_is_no_code_with_2() -> None:
+    result = run("hresult", "0x8ABC1234", "0x80070005")
+    assert result.exit_code == 3
+    assert "no description is known" in result.stdout and "E_ACCESSDENIED" in result.stdout
+    result = run("hresult", "0x80070005", "nonsense")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "'nonsense' holds no Windows error code" in result.stderr
+    assert run("hresult").exit_code == 2
+
+
+def test_a_code_in_the_output_is_explained_beside_the_evidence(tmp_path: Path) -> None:
+    log = tmp_path / "patch.log"
+    log.write_text("Search failed with HRESULT: -2145123273\n")
+    shown = run("classify", "--platform", "windows", str(log)).stdout
+    assert re.search(r"0x80240437 +WU_E_PT_SECURITY_VERIFICATION_FAILURE +The update", shown)
+    shown = run("classify", "--platform", "windows", "--response-code", "1618", str(log)).stdout
+    assert re.search(r"0x80070652 +ERROR_INSTALL_ALREADY_RUNNING +Another installation", shown)
+    log.write_text(LOCK)
+    assert "error codes" not in run("classify", str(log)).stdout
 
 
 # --- incidents, approve, deny -------------------------------------------------------------------
@@ -611,7 +727,7 @@ def test_the_wheel_has_the_command_and_every_data_file(tmp_path: Path) -> None:
     wanted = {
         path.relative_to(package)
         for path in package.rglob("*")
-        if path.suffix in (".py", ".toml") or path.name == "py.typed"
+        if path.suffix in (".py", ".toml", ".csv") or path.name == "py.typed"
     }
     installed = site / "patchmedic"
     assert {p.relative_to(installed) for p in installed.rglob("*") if p.is_file()} == wanted

@@ -23,6 +23,7 @@ from tests.fakes import (
     FakeFleet,
     FakeNode,
     FakeNodes,
+    FakeOutputs,
     FakeQueues,
     MemoryStore,
     SimClock,
@@ -104,13 +105,18 @@ class Service:
             store=self.store,
             queues=self.queues,
             commands=FakeCommands(self.fleet),
+            outputs=FakeOutputs(self.fleet),
             nodes=FakeNodes(self.fleet),
             clock=self.clock,
             policy=policy(),
+            catalogue=self.catalogue,
             prefix=PREFIX,
             opt_in_key=OPT_IN[0],
             opt_in_value=OPT_IN[1],
         )
+
+    def take_in_own_causes(self, telemetry: object) -> None:
+        """This stack has none."""
 
 
 def load(function: str) -> ModuleType:

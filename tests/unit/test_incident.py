@@ -30,6 +30,7 @@ from patchmedic import incident as machine
 from patchmedic.errors import PatchMedicError
 from patchmedic.incident import (
     IGNORED,
+    OUTPUT_END_CHECK,
     TRANSITIONS,
     DeadlinePassed,
     Decision,
@@ -44,6 +45,7 @@ from patchmedic.incident import (
     OperatorDecided,
     RecoverySeen,
     RemedyEnded,
+    Reread,
     State,
     Verified,
     decide,
@@ -364,6 +366,61 @@ def test_a_handover_that_nobody_closes_is_filed_with_its_outcome() -> None:
     )
 
 
+# --- an output of which only the beginning came --------------------------------------------------
+
+
+CUT = Evidence(platform="linux", truncated=True)
+LOOK_DEEPER = replace(
+    POLICY, plans={**PLANS, "disk-full": replace(PLANS["disk-full"], checks=("deep-look",))}
+)
+
+
+def cut_run(cause: str = "unknown", confidence: float = 0.4) -> Decision:
+    fact = replace(failure(cause, confidence), evidence=CUT)
+    return open_incident(fact, LOOK_DEEPER, NOW)
+
+
+def reread(incident: Incident, cause: str) -> FindingsRead:
+    found = Reread(replace(CUT, truncated=False, stdout="the end"), classified(cause))
+    assert incident.awaiting is not None
+    return FindingsRead(incident.awaiting, (finding("s3-unreachable"),), True, reread=found)
+
+
+@pytest.mark.parametrize(
+    ("truncated", "confidence", "asked"),
+    [(True, 0.4, True), (True, 0.9, False), (False, 0.4, False)],
+)
+def test_the_end_is_asked_for_where_it_is_missing_and_no_cause_is_named(
+    truncated: bool, confidence: float, asked: bool
+) -> None:
+    evidence = replace(CUT, truncated=truncated)
+    fact = replace(failure("s3-unreachable", confidence), evidence=evidence)
+    (effect,) = open_incident(fact, POLICY, NOW).effects
+    assert (OUTPUT_END_CHECK in effect.payload["checks"]) is asked
+
+
+def test_what_only_the_end_names_is_looked_at_once() -> None:
+    opening = cut_run()
+    assert "deep-look" not in opening.effects[0].payload["checks"]
+    again = told(LOOK_DEEPER, opening.incident, reread(opening.incident, "disk-full"))
+    assert again.incident.state is State.DIAGNOSING
+    assert again.incident.classification.cause == "disk-full"
+    assert again.incident.evidence.stdout == "the end"
+    assert "deep-look" in again.effects[0].payload["checks"]
+    assert again.incident.findings, "what was seen so far is kept"
+    last = told(LOOK_DEEPER, again.incident, reread(again.incident, "s3-unreachable"))
+    assert last.incident.state is not State.DIAGNOSING, "no third look"
+    assert last.incident.classification.cause == "disk-full"
+
+
+def test_an_end_that_calls_for_no_other_look_is_concluded_from_at_once() -> None:
+    opening = cut_run()
+    decision = told(LOOK_DEEPER, opening.incident, reread(opening.incident, "s3-unreachable"))
+    assert decision.incident.diagnosis is not None
+    assert decision.incident.cause == "s3-unreachable"
+    assert decision.incident.state is not State.DIAGNOSING
+
+
 # --- fixed means checked -------------------------------------------------------------------------
 
 
@@ -622,14 +679,21 @@ def _facts(effect_ids: st.SearchStrategy[str]) -> st.SearchStrategy[Fact]:
     ended_as = st.sampled_from(["done", "nothing-to-do", "refused", "failed"])
     return st.one_of(
         st.builds(
-            lambda cause, sure, run: failure(cause, sure, command_id=run),
+            lambda cause, sure, run, cut: replace(
+                failure(cause, sure, command_id=run), evidence=replace(CUT, truncated=cut)
+            ),
             CAUSES,
             st.sampled_from([0.3, 0.9]),
             runs,
+            st.booleans(),
         ),
         st.builds(RecoverySeen, st.just(signal()), OBSERVED),
         st.builds(
-            FindingsRead, effect_ids, st.lists(FINDING, max_size=3).map(tuple), st.booleans()
+            FindingsRead,
+            effect_ids,
+            st.lists(FINDING, max_size=3).map(tuple),
+            st.booleans(),
+            reread=st.none() | st.builds(Reread, st.just(CUT), CAUSES.map(classified)),
         ),
         st.builds(RemedyEnded, effect_ids, ended_as, st.just("as it went")),
         st.builds(Verified, effect_ids, st.booleans(), OBSERVED, st.just("look")),

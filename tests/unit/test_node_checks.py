@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 from patchmedic.checks import node_words
 from patchmedic.checks.node import (
     CHECKS,
+    TAIL_CHARACTERS_MAX,
     FindingsUnreadable,
     RemedyResult,
     checks_for,
     parse_findings,
     parse_remedy,
+    tail_of,
 )
 from patchmedic.model import LANGUAGES, Finding, Verdict
 
@@ -310,6 +312,28 @@ def test_ids_go_into_commands_only_where_they_are_ids() -> None:
     assert "getent hosts ssm.<REGION>.amazonaws.com" in found.commands
 
 
+@pytest.mark.parametrize(
+    ("tail", "ends"),
+    [
+        ("out\n--- stderr ---\nerr", ("out", "err")),
+        ("out\n--- stderr ---\n", ("out", "")),
+        ("a\n--- stderr ---\nb\n--- stderr ---\nerr", ("a\n--- stderr ---\nb", "err")),
+        ("no mark at all", ("no mark at all", "")),
+    ],
+)
+def test_a_tail_is_taken_apart_into_its_streams(tail: str, ends: tuple[str, str]) -> None:
+    found = parse_findings(output(answer("patch-log-tail", "ok", command="c", tail=tail)), NODE)
+    assert tail_of(found, "c") == ends
+
+
+def test_only_the_asked_commands_tail_is_taken() -> None:
+    found = parse_findings(output(answer("patch-log-tail", "ok", command="c", tail="x")), NODE)
+    assert tail_of(found, "another") is None
+    assert tail_of(parse_findings(output(answer("agent", "ok", tail="x")), NODE), "c") is None
+    old = parse_findings(output(answer("patch-log-tail", "ok", tail="x")), NODE)
+    assert tail_of(old, "c") is None, "a document that names no command is not believed"
+
+
 def test_long_facts_are_cut() -> None:
     checks = [
         answer("agent", "ok", version="9" * 9000),
@@ -317,7 +341,7 @@ def test_long_facts_are_cut() -> None:
     ]
     agent, tail = parse_findings(output(*checks), NODE)
     assert len(agent.facts["version"]) == 300
-    assert len(tail.facts["tail"]) == 2000
+    assert len(tail.facts["tail"]) == TAIL_CHARACTERS_MAX
 
 
 json_values = st.recursive(

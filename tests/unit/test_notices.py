@@ -46,6 +46,7 @@ from patchmedic.model import (
     Classification,
     Mode,
     NodeRef,
+    Platform,
     Risk,
     SupportingLine,
 )
@@ -109,6 +110,50 @@ def test_a_scan_is_not_sold_as_an_installation() -> None:
     assert "RebootOption=NoReboot" in mail
     scanned = replace(resolved(), evidence=replace(resolved().evidence, operation="Scan"))
     assert "not installed yet" not in say(scanned, "resolved").email
+
+
+def windows_run(text: str, code: int | None, platform: Platform = "windows") -> Incident:
+    """A patch run that printed one line and ended with a code."""
+    base = escalated()
+    lines = (SupportingLine("stdout", 4, text),)
+    return replace(
+        base,
+        platform=platform,
+        evidence=replace(base.evidence, platform=platform, response_code=code),
+        classification=Classification((Candidate(base.cause, 0.9, lines),), "0123456789ab"),
+    )
+
+
+def test_windows_error_codes_are_explained_where_a_reader_meets_them() -> None:
+    run = windows_run("Search failed: HRESULT -2145107924, then 0x80248007", -2147012894)
+    mail = " ".join(say(run, "escalated").email.split())
+    assert "Exit code -2147012894 (0x80072EE2 WININET_E_TIMEOUT)" in mail
+    for code in (
+        "0x80072EE2 = WININET_E_TIMEOUT: The request to the update service",
+        "0x8024402C = WU_E_PT_WINHTTP_NAME_NOT_RESOLVED: The name of the update server",
+        "0x80248007 = WU_E_DS_NODATA: The update data store lacks",
+    ):
+        assert code in mail, code
+    japanese = say(run, "escalated", "ja").email
+    assert "0x80248007 = WU_E_DS_NODATA: 更新のデータストアに" in japanese
+
+
+def test_a_code_without_a_name_is_told_by_where_it_comes_from() -> None:
+    mail = say(windows_run("failed with 0x80248ABC", 1618), "escalated").email
+    assert "0x80248ABC = FACILITY_WINDOWSUPDATE (WU_E_DS_*): An error of the update" in mail
+    assert "1618 (0x80070652 ERROR_INSTALL_ALREADY_RUNNING)" in mail
+
+
+def test_numbers_of_other_platforms_are_no_windows_error_codes() -> None:
+    mail = say(windows_run("segfault at 0x80072EE2", -9, "linux"), "escalated").email
+    assert "WININET" not in mail
+    assert re.search(r"Exit code +-9\n", mail)
+
+
+def test_not_more_codes_are_explained_than_a_mail_can_bear() -> None:
+    codes = " ".join(f"0x{0x80244016 + number:08X}" for number in range(8))
+    mail = say(windows_run(codes, None), "escalated").email
+    assert len(re.findall(r"^  0x8024\w{4} = ", mail, re.MULTILINE)) == 3
 
 
 def test_a_recovery_by_others_is_not_claimed_as_ours() -> None:

@@ -17,15 +17,16 @@ from tests.fakes import (
     FakeNode,
     FakeNodes,
     FakeNotifier,
+    FakeOutputs,
     FakeQueues,
     Fault,
     MemoryStore,
     SimClock,
 )
-from tests.fakes.fleet import ACCOUNT, PREFIX, REGION, Timing
+from tests.fakes.fleet import ACCOUNT, NOWHERE, PREFIX, REGION, Timing
 from tests.simulation.plan import OPT_IN, catalogue, policy
 
-from patchmedic.errors import AwsUnavailable, NotYetVisible, PatchMedicError
+from patchmedic.errors import AwsThrottled, AwsUnavailable, NotYetVisible, PatchMedicError
 from patchmedic.incident import (
     EffectFailed,
     FailureSeen,
@@ -37,7 +38,7 @@ from patchmedic.incident import (
     open_incident,
 )
 from patchmedic.model import EffectKind, Evidence, Mode, NodeRef, Outcome, Signal, SignalKind
-from patchmedic.ports import Claimed, CommandEnded, TimelineEntry
+from patchmedic.ports import Claimed, CommandEnded, OutputPlace, TimelineEntry
 from patchmedic.stages import classify, collect, diagnose, notify, remediate, sweep
 from patchmedic.stages.common import Context, advance, comment_of, create, effect_id_of
 
@@ -66,13 +67,16 @@ class Bench:
         self.node = self.fleet.add(FakeNode(NODE.node_id, tags=dict([OPT_IN]), faults=[DISK]))
         self.nodes = FakeNodes(self.fleet)
         self.commands = FakeCommands(self.fleet)
+        self.outputs = FakeOutputs(self.fleet)
         self.ctx = Context(
             store=self.store,
             queues=self.queues,
             commands=self.commands,
+            outputs=self.outputs,
             nodes=self.nodes,
             clock=self.clock,
             policy=policy(),
+            catalogue=catalogue(),
             prefix=PREFIX,
             opt_in_key=OPT_IN[0],
             opt_in_value=OPT_IN[1],
@@ -90,7 +94,7 @@ class Bench:
         return signal(command_id=command.command_id, time=self.clock.now())
 
     def classify(self, *signals: Signal) -> tuple[classify.Handled, ...]:
-        return classify.handle_signals(self.ctx, catalogue(), NoExpander(), signals, last_try=False)
+        return classify.handle_signals(self.ctx, NoExpander(), signals, last_try=False)
 
     def incident(self) -> Incident:
         (incident,) = self.store.all()
@@ -454,6 +458,20 @@ def test_nothing_is_sent_to_a_node_that_does_not_answer(monkeypatch: pytest.Monk
     assert reason.rule == "node-unreachable"
 
 
+def test_a_remedy_that_an_update_took_away_is_refused_by_name() -> None:
+    """Its effect was committed before the update; nothing is sent, and a person is told why."""
+    bench = Bench()
+    bench.diagnosed()
+    sent = bench.own_commands()
+    bench.ctx = replace(bench.ctx, policy=replace(bench.ctx.policy, remedies={}))
+    remediate.carry_out(bench.ctx, bench.awaited())
+    assert bench.own_commands() == sent
+    reason = bench.incident().reason
+    assert reason is not None
+    assert reason.rule == "no-remedy"
+    assert bench.incident().outcome is Outcome.ESCALATED
+
+
 def test_a_command_on_many_nodes_is_read_once_however_many_messages_tell_of_it(
     mocker: MockerFixture,
 ) -> None:
@@ -471,10 +489,161 @@ def test_a_command_on_many_nodes_is_read_once_however_many_messages_tell_of_it(
     batch = classify.Batch()
     batch.note(signals)
     for one in signals:
-        classify.handle_signals(
-            bench.ctx, catalogue(), NoExpander(), [one], last_try=False, batch=batch
-        )
+        classify.handle_signals(bench.ctx, NoExpander(), [one], last_try=False, batch=batch)
     assert len(bench.store.all()) == len(ids)
     describe.assert_called_once()
     pages.assert_called_once()
     single.assert_not_called()
+
+
+# --- outputs of which Run Command returns only the beginning -------------------------------------
+
+BUCKET = OutputPlace(bucket="patch-logs")
+MUCH = 2_000
+"""Lines of chatter: far more than Run Command returns."""
+
+
+def long_run(bench: Bench, output: OutputPlace = NOWHERE) -> Signal:
+    """Somebody's patch run that says much before it says why it failed."""
+    bench.node.chatter_lines = MUCH
+    command = bench.fleet.start(
+        [NODE.node_id], "AWS-RunPatchBaseline", {"Operation": ["Scan"]}, output=output
+    )
+    bench.wait(200)
+    return signal(command_id=command.command_id, time=bench.clock.now())
+
+
+def readable(bench: Bench, *places: str) -> None:
+    bench.ctx = replace(bench.ctx, outputs=FakeOutputs(bench.fleet, places))
+
+
+def test_the_end_of_a_cut_output_is_read_where_it_was_sent() -> None:
+    bench = Bench()
+    readable(bench, "patch-logs")
+    bench.classify(long_run(bench, BUCKET))
+    incident = bench.incident()
+    assert incident.classification.cause == "disk-full"
+    assert [line.stream for line in incident.classification.candidates[0].lines] == ["stdout tail"]
+    assert not incident.evidence.truncated
+    assert incident.evidence.notes == ()
+    assert "patch-log-tail" not in asked_checks(bench)
+
+
+def asked_checks(bench: Bench) -> list[str]:
+    record = bench.store.effect(bench.awaited())
+    assert record is not None
+    return [str(name) for name in record.effect.payload["checks"]]
+
+
+def test_an_output_that_is_whole_is_looked_for_nowhere(mocker: MockerFixture) -> None:
+    bench = Bench()
+    ends = mocker.spy(bench.outputs, "ends")
+    bench.classify(bench.failed_run())
+    ends.assert_not_called()
+    assert "patch-log-tail" not in asked_checks(bench)
+
+
+def test_the_node_is_asked_for_the_end_and_its_answer_is_read() -> None:
+    bench = Bench()
+    bench.classify(long_run(bench))
+    first = bench.incident()
+    assert first.classification.cause == "unknown"
+    assert first.evidence.truncated
+    assert any("it went nowhere" in note for note in first.evidence.notes)
+    assert "patch-log-tail" in asked_checks(bench)
+    diagnose.carry_out(bench.ctx, FakeAwsChecks(bench.fleet), bench.awaited())
+    bench.wait(60)
+    bench.collect()
+    incident = bench.incident()
+    assert incident.classification.cause == "disk-full", "the tail is read, not only shown"
+    assert not incident.evidence.truncated
+    assert "left out here, the end follows]" in incident.evidence.stdout
+    assert incident.evidence.stdout.startswith(first.evidence.stdout[:1_000])
+    assert incident.state is State.REMEDIATING
+
+
+def test_secrets_in_the_end_that_a_node_sends_are_masked() -> None:
+    bench = Bench()
+    told = f"password=hunter2hunter2\n{DISK.line}"
+    bench.node.faults = [replace(DISK, line=told)]
+    bench.classify(long_run(bench))
+    diagnose.carry_out(bench.ctx, FakeAwsChecks(bench.fleet), bench.awaited())
+    bench.wait(60)
+    bench.collect()
+    assert bench.incident().classification.cause == "disk-full"
+    assert "hunter2" not in bench.incident().evidence.stdout
+
+
+def test_the_end_of_a_later_run_is_not_taken_for_the_failed_ones() -> None:
+    bench = Bench()
+    bench.classify(long_run(bench))
+    before = bench.incident().evidence
+    bench.wait(300)
+    bench.fleet.start([NODE.node_id], "AWS-RunPatchBaseline", {"Operation": ["Scan"]})
+    bench.wait(200)
+    diagnose.carry_out(bench.ctx, FakeAwsChecks(bench.fleet), bench.awaited())
+    bench.wait(60)
+    bench.collect()
+    assert bench.incident().evidence == before
+
+
+def test_a_closed_place_is_knocked_at_once_for_all_nodes_of_a_command(
+    mocker: MockerFixture,
+) -> None:
+    bench = Bench()
+    ids = [f"i-0a1b2c3d4e5f7{n:04x}" for n in range(6)]
+    for node_id in ids:
+        bench.fleet.add(FakeNode(node_id, faults=[DISK], chatter_lines=MUCH))
+    run = bench.fleet.start(ids, "AWS-RunPatchBaseline", {"Operation": ["Scan"]}, output=BUCKET)
+    bench.wait(200)
+    at = bench.clock.now()
+    ends = mocker.spy(bench.outputs, "ends")
+    bench.classify(*(replace(signal(command_id=run.command_id, time=at), node_id=i) for i in ids))
+    ends.assert_called_once()
+    for incident in bench.store.all():
+        assert any("none that the stack may read" in note for note in incident.evidence.notes)
+
+
+def test_a_page_that_names_the_cause_is_not_followed_up(mocker: MockerFixture) -> None:
+    """A storm: thousands of nodes of one run, each with a page that decides."""
+    bench = Bench()
+    readable(bench, "patch-logs")
+    ids = [f"i-0a1b2c3d4e5f7{n:04x}" for n in range(6)]
+    early = replace(DISK, line="\n".join([DISK.line, *["  cleaning up"] * 400]))
+    for node_id in ids:
+        bench.fleet.add(FakeNode(node_id, faults=[early]))
+    run = bench.fleet.start(ids, "AWS-RunPatchBaseline", {"Operation": ["Scan"]}, output=BUCKET)
+    bench.wait(200)
+    at = bench.clock.now()
+    single = mocker.spy(bench.commands, "invocation")
+    signals = [replace(signal(command_id=run.command_id, time=at), node_id=i) for i in ids]
+    batch = classify.Batch()
+    batch.note(signals)
+    classify.handle_signals(bench.ctx, NoExpander(), signals, last_try=False, batch=batch)
+    assert {i.classification.cause for i in bench.store.all()} == {"disk-full"}
+    single.assert_not_called()
+
+
+# --- associations --------------------------------------------------------------------------------
+
+
+class Throttled(NoExpander):
+    """State Manager is asked too much."""
+
+    def command_of_association(self, signal: Signal) -> str | None:
+        raise AwsThrottled("DescribeAssociationExecutions", "ThrottlingException", "m")
+
+
+def test_a_throttled_look_up_defers_the_signal_and_never_loses_it() -> None:
+    bench = Bench()
+    told = signal(
+        kind=SignalKind.ASSOCIATION_FAILED,
+        command_id=None,
+        association_id="8dfe3659-4309-493a-8755-0123456789ab",
+        time=bench.clock.now(),
+    )
+    with pytest.raises(AwsThrottled):
+        classify.handle_signals(bench.ctx, Throttled(), [told], last_try=False)
+    assert not bench.store.all(), "the message comes back"
+    (handled,) = classify.handle_signals(bench.ctx, Throttled(), [told], last_try=True)
+    assert handled.incident_id == bench.incident().id

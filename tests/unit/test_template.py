@@ -8,17 +8,30 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from benchmarks.imports import CLIENTS
-from cloudformation import ROOT, listed, load_template, matches, of_type, plain, statements, target
+from cloudformation import (
+    ROOT,
+    listed,
+    load_template,
+    matches,
+    of_type,
+    plain,
+    statements,
+    target,
+    text,
+)
 
 from patchmedic.settings import read_settings
 from patchmedic.stages.common import LEASE_SECONDS
+from patchmedic.stages.own_causes import LOOK_EVERY_SECONDS
+from patchmedic.telemetry import Metric
 
 TEMPLATE = load_template(ROOT / "template.yaml")
 ALARMS = load_template(ROOT / "alarms" / "template.yaml")
@@ -104,10 +117,18 @@ def test_a_functions_role_trusts_lambda_alone_and_names_its_actions(name: str) -
 def test_the_role_and_the_benchmark_agree_on_the_services_a_function_calls(name: str) -> None:
     # Lambda itself takes from the trigger's queue, writes the log and keeps failed ticks.
     lambdas_own = ("WriteOwnLog", "KeepFailedTicks", "EncryptForTopics")
+    # Rights that a parameter gives are used now and then, not at every start.
+    optional = {
+        statement["Sid"]
+        for resource, _, found in policies()
+        if "Condition" in TEMPLATE["Resources"][resource]
+        for statement in found
+    }
     services = {
         action.split(":")[0]
         for statement in role_statements(f"{name.capitalize()}Role")
         if statement["Sid"] not in lambdas_own and not statement["Sid"].startswith("Take")
+        if statement["Sid"] not in optional
         for action in listed(statement["Action"])
     }
     assert services == set(CLIENTS[name])
@@ -154,6 +175,78 @@ def test_remediate_reaches_nodes_with_the_opt_in_tag_only() -> None:
     assert on_nodes
     for statement in on_nodes:
         assert statement["Condition"] == {"StringEquals": {"ssm:resourceTag/PatchMedic": "true"}}
+
+
+# --- own causes ---------------------------------------------------------------------------------
+
+
+def own_causes_statements() -> list[dict[str, Any]]:
+    resource = TEMPLATE["Resources"]["SweepOwnCausesPolicy"]
+    assert resource["Condition"] == "HasOwnCausesBucket", "without a bucket there is no right"
+    assert [target(role) for role in resource["Properties"]["Roles"]] == ["SweepRole"]
+    return statements(resource["Properties"]["PolicyDocument"])
+
+
+def test_sweep_may_list_one_prefix_and_read_the_cause_files_under_it() -> None:
+    given = {"OwnCausesBucket": "our-files", "OwnCausesPrefix": "patching/causes/"}
+    own_account = {"aws:ResourceAccount": {"Ref": "AWS::AccountId"}}
+    listing, reading = own_causes_statements()
+    assert listed(listing["Action"]) == ["s3:ListBucket"]
+    assert text(listing["Resource"], given) == "arn:aws:s3:::our-files"
+    prefix = {"s3:prefix": {"Ref": "OwnCausesPrefix"}}
+    assert listing["Condition"] == {"StringEquals": prefix | own_account}
+    assert listed(reading["Action"]) == ["s3:GetObject"]
+    readable = text(reading["Resource"], given)
+    assert readable == "arn:aws:s3:::our-files/patching/causes/*.toml"
+    assert reading["Condition"] == {"StringEquals": own_account}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "allowed"),
+    [
+        ("OwnCausesBucket", "", True),
+        ("OwnCausesBucket", "our-files.example", True),
+        ("OwnCausesBucket", "s3://our-files", False),
+        ("OwnCausesBucket", "our*", False),
+        ("OwnCausesPrefix", "causes/", True),
+        ("OwnCausesPrefix", "patching/v=2/causes/", True),
+        ("OwnCausesPrefix", "", False),
+        ("OwnCausesPrefix", "causes", False),
+        ("OwnCausesPrefix", "*/", False),
+        ("OwnCausesPrefix", "a?/", False),
+        ("OwnCausesPrefix", "${aws:username}/", False),
+        ("OwnCausesLayerArn", "", True),
+        ("OwnCausesLayerArn", "arn:aws:lambda:ap-northeast-1:123456789012:layer:own:3", True),
+        ("OwnCausesLayerArn", "arn:aws:lambda:ap-northeast-1:123456789012:layer:own", False),
+    ],
+)
+def test_where_own_causes_may_lie(parameter: str, value: str, allowed: bool) -> None:
+    pattern = TEMPLATE["Parameters"][parameter]["AllowedPattern"]
+    assert bool(re.search(pattern, value)) is allowed
+
+
+def test_only_sweep_has_the_layer_with_own_causes_and_always_the_library() -> None:
+    assert GLOBALS["Layers"] == [{"Ref": "LibraryLayer"}]
+    for name, function in FUNCTIONS.items():
+        layers = function.get("Layers")
+        if name != "SweepFunction":
+            assert layers is None, name
+            continue
+        condition, with_own, without = layers["Fn::If"]
+        assert condition == "HasOwnCausesLayer"
+        assert with_own == [{"Ref": "LibraryLayer"}, {"Ref": "OwnCausesLayerArn"}]
+        assert without == GLOBALS["Layers"]
+
+
+def test_own_causes_that_are_not_in_force_raise_an_alarm() -> None:
+    alarm = TEMPLATE["Resources"]["OwnCausesAlarm"]
+    assert alarm["Condition"] == "HasOwnCauses"
+    properties = alarm["Properties"]
+    assert properties["MetricName"] in get_args(Metric)
+    assert properties["Dimensions"] == [{"Name": "service", "Value": "sweep"}]
+    # Each look says how many faults there are: a minimum above none means that none was without.
+    assert (properties["Statistic"], properties["Threshold"]) == ("Minimum", 0)
+    assert properties["Period"] >= 2 * LOOK_EVERY_SECONDS
 
 
 # --- queues -------------------------------------------------------------------------------------

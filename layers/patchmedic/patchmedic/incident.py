@@ -69,6 +69,11 @@ DEFAULT_CHECKS: Mapping[IncidentKind, tuple[str, ...]] = {
 """What is looked at whatever the text says: the cheap look-ups that an expert starts with."""
 
 
+OUTPUT_END_CHECK = "patch-log-tail"
+"""The node check that brings the end of the failed run's output, where AWS gives only its
+beginning and that names no cause."""
+
+
 class State(StrEnum):
     """Where an incident stands."""
 
@@ -206,6 +211,14 @@ class RecoverySeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Reread:
+    """The failed run's evidence with the end of its output, and what it says now."""
+
+    evidence: Evidence
+    classification: Classification
+
+
+@dataclass(frozen=True, slots=True)
 class FindingsRead:
     """Results of checks; ``final`` when nothing more will come of this effect."""
 
@@ -214,6 +227,8 @@ class FindingsRead:
     final: bool
     node_name: str | None = None
     """The node's Name tag, when it was read on the way."""
+    reread: Reread | None = None
+    """When a check brought the end of the output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,11 +407,7 @@ def _effect(
 
 
 def _start_diagnosis(incident: Incident, policy: Policy, now: datetime, entry: str) -> Decision:
-    checks = list(DEFAULT_CHECKS[incident.kind])
-    top = incident.classification.candidates[: policy.limits.candidates_checked_max]
-    for candidate in top:
-        checks += policy.plans.get(candidate.cause, Plan()).checks
-    checks = list(dict.fromkeys(checks))
+    checks = _checks(incident, policy)
     payload = {"checks": checks, "platform": incident.platform}
     incident, effect = _effect(incident, EffectKind.DIAGNOSE, now, payload)
     incident = replace(
@@ -411,6 +422,17 @@ def _start_diagnosis(incident: Incident, policy: Policy, now: datetime, entry: s
         deadline=now + timedelta(minutes=policy.limits.diagnose_deadline_minutes),
     )
     return Decision(incident, (effect,), f"{entry}: looking at {len(checks)} things")
+
+
+def _checks(incident: Incident, policy: Policy) -> list[str]:
+    """What to look at, by what the text says so far."""
+    checks = list(DEFAULT_CHECKS[incident.kind])
+    if incident.evidence.truncated and not _names(incident.classification, policy):
+        checks.append(OUTPUT_END_CHECK)
+    top = incident.classification.candidates[: policy.limits.candidates_checked_max]
+    for candidate in top:
+        checks += policy.plans.get(candidate.cause, Plan()).checks
+    return list(dict.fromkeys(checks))
 
 
 def _act(incident: Incident, policy: Policy, now: datetime) -> Decision:
@@ -656,7 +678,28 @@ def _on_findings(incident: Incident, fact: FindingsRead, policy: Policy, now: da
     )
     if not fact.final:
         return Decision(incident, (), f"{len(fact.findings)} findings from the AWS side")
-    return _conclude(incident, policy, now)
+    if fact.reread is None or not incident.evidence.truncated:
+        return _conclude(incident, policy, now)
+    return _on_reread(incident, fact.reread, policy, now)
+
+
+def _on_reread(incident: Incident, reread: Reread, policy: Policy, now: datetime) -> Decision:
+    """The end of the output is here: conclude from it, after a look at what only it names.
+
+    That look is the last one, for an end that is here is not read again.
+    """
+    looked = set(_checks(incident, policy))
+    incident = replace(
+        incident,
+        evidence=reread.evidence,
+        classification=reread.classification,
+        catalogue_version=reread.classification.catalogue_version,
+    )
+    if looked.issuperset(_checks(incident, policy)):
+        return _conclude(incident, policy, now)
+    says = f"the end of the output says {reread.classification.cause}"
+    decision = _start_diagnosis(incident, policy, now, says)
+    return replace(decision, incident=replace(decision.incident, findings=incident.findings))
 
 
 def _merged(old: tuple[Finding, ...], new: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -132,6 +132,20 @@ class Skip:
     reason: str
 
 
+HookPoint = Literal["pre-install", "post-install", "on-exit"]
+"""When AWS-RunPatchBaselineWithHooks runs a hook."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A hook of AWS-RunPatchBaselineWithHooks: somebody's own document within a patch run."""
+
+    point: HookPoint | None
+    """``None`` when the step's name only tells that it is a hook."""
+    document: str | None
+    """``None`` when the run's parameters could not be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What the node and AWS said about one failure."""
@@ -149,7 +163,7 @@ class Evidence:
     stdout: str = ""
     stderr: str = ""
     truncated: bool = False
-    """True when the API returned only the first part of an output."""
+    """True when the end of an output is missing: the API returns the first part only."""
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     comment: str | None = None
     agent_version: str | None = None
@@ -157,15 +171,21 @@ class Evidence:
     """What people call the node: its computer name, or the name it was registered with."""
     notes: tuple[str, ...] = ()
     """What could not be read, and why: part of the record, never a reason to guess."""
+    command_id: str | None = None
+    """The command that printed it all."""
+    hook: Hook | None = None
+    """Whose document failed, when the failed step was a hook."""
 
 
 @dataclass(frozen=True, slots=True)
 class SupportingLine:
     """A line of the evidence that speaks for a cause."""
 
-    stream: Literal["stdout", "stderr", "status"]
+    stream: Literal["stdout", "stderr", "status", "stdout tail", "stderr tail"]
+    """``tail`` where only the beginning and the end of an output could be read."""
     line: int
-    """1-based; 0 when the support is a field (status, exit code), not a line."""
+    """1-based; 0 when the support is a field (status, exit code), not a line.  In a tail counted
+    from the end: ``tail -n <line>`` shows it first."""
     text: str
 
 

@@ -1,8 +1,9 @@
 """The narrow seams between the stages and the world, as protocols.
 
 Here: what a stage may ask for, and the plain records that cross the seam.  The adapters that talk
-to AWS (``store``, ``run_command``, ``nodes``, ``lookups``, ``queues``, ``notices.senders``) and
-the fakes of the tests fulfil the same protocols and pass the same contract tests.  No boto3 here.
+to AWS (``store``, ``run_command``, ``output_ends``, ``nodes``, ``lookups``, ``queues``,
+``notices.senders``) and the fakes of the tests fulfil the same protocols and pass the same
+contract tests.  No boto3 here.
 """
 
 from __future__ import annotations
@@ -42,6 +43,15 @@ class TimelineEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputPlace:
+    """Where a command's sender had its whole output sent, if anywhere."""
+
+    bucket: str | None = None
+    key_prefix: str = ""
+    log_group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CommandInfo:
     """One Run Command command, as ListCommands tells it."""
 
@@ -51,6 +61,7 @@ class CommandInfo:
     requested_at: datetime
     status: str
     parameters: Mapping[str, tuple[str, ...]]
+    output: OutputPlace = OutputPlace()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +79,41 @@ class Invocation:
     response_code: int | None
     stdout: str
     stderr: str
-    truncated: bool
+    stdout_cut: bool = False
+    stderr_cut: bool = False
+    output_url: str = ""
+    """Where in S3 the whole output of the step is, when Systems Manager says so."""
+
+    @property
+    def truncated(self) -> bool:
+        """Whether only the first part of an output came."""
+        return self.stdout_cut or self.stderr_cut
 
     @property
     def terminal(self) -> bool:
         return self.status in ("Success", "Failed", "TimedOut", "Cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnd:
+    """The last part of one stream of a run's output."""
+
+    text: str
+    bytes_before: int | None
+    """How much stands before it; 0: it is the whole stream; ``None``: not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputEnds:
+    """The ends of a run's output, as far as they could be read."""
+
+    stdout: StreamEnd | None = None
+    stderr: StreamEnd | None = None
+    note: str | None = None
+    """Why an end is missing, and what would show it."""
+    place_closed: bool = False
+    """Nobody's output can be read there now (denied, gone, unreachable): asking again for another
+    node of the same command is pointless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +208,12 @@ class Commands(Protocol):
     def in_progress_before(self, region: str, before: datetime) -> tuple[Invocation, ...]: ...
 
 
+class Outputs(Protocol):
+    """The ends of outputs of which Run Command returns only the beginning."""
+
+    def ends(self, region: str, invocation: Invocation, place: OutputPlace) -> OutputEnds: ...
+
+
 @dataclass(frozen=True, slots=True)
 class NodeInfo:
     """A managed node as Systems Manager knows it."""
@@ -212,6 +259,56 @@ class AwsChecks(Protocol):
     def run(
         self, node: NodeRef, names: Sequence[str], incident: Incident, now: datetime
     ) -> tuple[Finding, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CauseFile:
+    """A file of customers' own causes, before it is read."""
+
+    name: str
+    size: int
+    mark: str
+    """Another one whenever the content is another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class CauseFolder:
+    """What lies in one place."""
+
+    files: tuple[CauseFile, ...]
+    complete: bool = True
+    """False when there is more in it than one look takes."""
+
+
+class CauseFiles(Protocol):
+    """A place where customers keep files of own causes."""
+
+    def list(self) -> CauseFolder: ...
+    def read(self, name: str, bytes_max: int) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCausesRecord:
+    """The own causes as one function read them, for all the others."""
+
+    stamp: str
+    """Another one whenever anything below is another one."""
+    location: str
+    """Where they came from: what the stack's parameters said."""
+    state: str
+    """What the files were like, so that unchanged ones need not be read again."""
+    builtin: str
+    """The version of the built-in catalogue that they were read together with."""
+    content: bytes
+    problems: tuple[str, ...]
+
+
+class OwnCausesStore(Protocol):
+    """Hands own causes from the function that reads them to those that use them."""
+
+    def stamp(self) -> str | None: ...
+    def load(self) -> OwnCausesRecord | None: ...
+    def save(self, record: OwnCausesRecord) -> None: ...
 
 
 class Clock(Protocol):

@@ -3,23 +3,30 @@
 Here: SSM's SendCommand, ListCommands, ListCommandInvocations and GetCommandInvocation, with their
 traps: no idempotency token (so the Comment is searched), output per step (so the failed step is
 looked for), an invocation that is not there yet right after SendCommand.  Not here: whether a
-command may be sent (``policy``, ``stages.remediate``).
+command may be sent (``policy``, ``stages.remediate``), the end of an output that is too long for
+these calls (``output_ends``).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from patchmedic import hooks
 from patchmedic.aws import Clients, call
 from patchmedic.errors import AwsRejected
 from patchmedic.model import NodeRef
-from patchmedic.ports import CommandInfo, Invocation
+from patchmedic.output import (
+    STDERR_CHARACTERS_MAX,
+    STDOUT_CHARACTERS_MAX,
+    is_cut,
+    is_cut_anywhere,
+)
+from patchmedic.ports import CommandInfo, Invocation, OutputPlace
 
 COMMENT_CHARS_MAX = 100
-STDOUT_CHARS_MAX = 24_000
-STDERR_CHARS_MAX = 8_000
 LIST_OUTPUT_CHARS_MAX = 2_500
 PAGE_SIZE = 50
 PAGES_MAX = 400
@@ -217,7 +224,9 @@ class RunCommand:
             response_code=full.get("ResponseCode", invocation.response_code),
             stdout=stdout,
             stderr=stderr,
-            truncated=len(stdout) >= STDOUT_CHARS_MAX or len(stderr) >= STDERR_CHARS_MAX,
+            stdout_cut=is_cut(stdout, STDOUT_CHARACTERS_MAX),
+            stderr_cut=is_cut(stderr, STDERR_CHARACTERS_MAX),
+            output_url=full.get("StandardOutputUrl") or full.get("StandardErrorUrl", ""),
         )
 
 
@@ -233,6 +242,23 @@ def _command_info(command: Mapping[str, Any]) -> CommandInfo:
         requested_at=_utc(command["RequestedDateTime"]),
         status=command.get("Status", ""),
         parameters={k: tuple(v) for k, v in command.get("Parameters", {}).items()},
+        output=_output_place(command),
+    )
+
+
+def _output_place(command: Mapping[str, Any]) -> OutputPlace:
+    """Where the whole output goes.  The Region of the bucket is not said: S3 knows it."""
+    logs = command.get("CloudWatchOutputConfig") or {}
+    group: str | None = None
+    if logs.get("CloudWatchOutputEnabled"):
+        document = str(command.get("DocumentName", "")).rpartition("/")[2]
+        # The agent's own default, less what a log group's name may not have.
+        default = re.sub(r"[^a-zA-Z0-9_\-/.#]", ".", f"/aws/ssm/{document}")
+        group = logs.get("CloudWatchLogGroupName") or default
+    return OutputPlace(
+        bucket=command.get("OutputS3BucketName") or None,
+        key_prefix=command.get("OutputS3KeyPrefix", ""),
+        log_group=group,
     )
 
 
@@ -251,7 +277,8 @@ def _invocation(item: Mapping[str, Any]) -> Invocation:
         response_code=plugin.get("ResponseCode") if plugin else None,
         stdout=output,
         stderr="",
-        truncated=len(output) >= LIST_OUTPUT_CHARS_MAX,
+        stdout_cut=is_cut_anywhere(output, LIST_OUTPUT_CHARS_MAX),
+        output_url=(plugin or {}).get("StandardOutputUrl", ""),
     )
 
 
@@ -265,10 +292,11 @@ def _step_that_matters(plugins: Sequence[Mapping[str, Any]]) -> Mapping[str, Any
     """The first failed step; else the one that really ran; else none.
 
     A document for several platforms has steps that were skipped, and a failed step of
-    AWS-RunPatchBaselineWithHooks is followed by steps that report Success.
+    AWS-RunPatchBaselineWithHooks is followed by steps that report Success, and by a last one that
+    reports how the whole went: whatever the order of the list, that one is not the first to fail.
     """
-    for plugin in plugins:
-        if plugin.get("Status") in _FAILED:
-            return plugin
+    failed = [p for p in plugins if p.get("Status") in _FAILED]
+    if failed:
+        return next((p for p in failed if not hooks.is_exit_step(str(p.get("Name")))), failed[0])
     ran = [p for p in plugins if not str(p.get("Output", "")).startswith(_SKIPPED_STEP)]
     return max(ran, key=lambda p: len(str(p.get("Output", ""))), default=None)

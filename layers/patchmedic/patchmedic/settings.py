@@ -34,9 +34,23 @@ class Settings:
     pager_topic_arn: str
     pager_enabled: bool
     event_bus_name: str
+    patch_output_buckets: tuple[str, ...]
+    patch_output_log_groups: tuple[str, ...]
+    """Where whole outputs of patch runs may be read; empty: nowhere."""
+    own_causes_bucket: str
+    own_causes_prefix: str
+    own_causes_layer: str
+    """Where customers' own causes lie: in S3, in a Lambda layer, in both; empty: nowhere."""
     queue_urls: Mapping[str, str]
     """Queue name (signals, diagnose, remediate, notify, rejected) -> URL; empty when the function
     has no business with it.  ``rejected`` is the signals queue's dead-letter queue."""
+
+    @property
+    def own_causes_location(self) -> str:
+        """Where own causes lie, in one text; empty when the stack has none."""
+        bucket, prefix = self.own_causes_bucket, self.own_causes_prefix
+        places = (self.own_causes_layer, f"s3://{bucket}/{prefix}" if bucket else "")
+        return " and ".join(place for place in places if place)
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -62,6 +76,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             problems.append(f"{name} is not a whole number")
             return default
         return int(value)
+
+    def names_of_arns(name: str) -> tuple[str, ...]:
+        """What stands last in each ARN of a list: the bucket, the log group."""
+        arns = [part for part in environ.get(name, "").split(",") if part]
+        return tuple(arn.removesuffix(":*").rpartition(":")[2] for arn in arns)
 
     base = Limits()
     settings = Settings(
@@ -94,6 +113,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         pager_topic_arn=text("PAGER_TOPIC_ARN", ""),
         pager_enabled=one_of("PAGER_ENABLED", ("true", "false"), "false") == "true",
         event_bus_name=text("EVENT_BUS_NAME", "default"),
+        patch_output_buckets=names_of_arns("PATCH_OUTPUT_BUCKETS"),
+        patch_output_log_groups=names_of_arns("PATCH_OUTPUT_LOG_GROUPS"),
+        own_causes_bucket=text("OWN_CAUSES_BUCKET", ""),
+        own_causes_prefix=text("OWN_CAUSES_PREFIX", ""),
+        own_causes_layer=text("OWN_CAUSES_LAYER", ""),
         queue_urls={
             name: environ.get(f"{name.upper()}_QUEUE_URL", "")
             for name in ("signals", "diagnose", "remediate", "notify", "rejected")

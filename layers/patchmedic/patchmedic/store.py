@@ -14,6 +14,7 @@ One table, string keys ``pk`` and ``sk``::
     NODE#…                   ATTEMPT#<cause>#<effect> cool-down
     COMMAND#<acct>#<reg>#<id> COMMAND                 our own commands, by command id
     SKIP#<event id>          SKIP                     events on which nothing was done, and the rule
+    OWNCAUSES                IN-FORCE                 customers' own causes (``own_causes``)
 
 Index ``due`` (due_shard, due_at): what a sweep must look at.  Index ``recent`` (list_shard,
 opened_at): the operator's list, one shard a day.  ``expires_at`` is the table's TTL.

@@ -26,6 +26,7 @@ Metric = Literal[
     "DeadlinesMissed",
     "NodesLost",
     "NoticesSent",
+    "OwnCausesFaults",
 ]
 
 

@@ -20,7 +20,7 @@ from patchmedic_local.scenario.fault import fill
 
 _RECENT_SECONDS = 6 * 3600
 _LEFTOVER_MINUTES_MIN = 2
-_TAIL_CHARACTERS = 2000
+_TAIL_STDOUT, _TAIL_STDERR = 4900, 900
 _BEGIN, _END = "<<<PATCHMEDIC-FINDINGS", "PATCHMEDIC-FINDINGS>>>"
 _SHARED = ("disk-space", "patch-runs", "credentials", "s3-reach", "ssm-reach", "agent", "imds")
 _BY_PLATFORM = {
@@ -90,7 +90,7 @@ def _undisturbed(node: Node, name: str) -> tuple[str, dict[str, str]]:
         manager = package_manager(node)
         return "ok", {"manager": manager, "lock": "", "holder_pid": "", "holder": ""}
     if name == "patch-log-tail":
-        return "ok", {"tail": node.log_tail[-_TAIL_CHARACTERS:]}
+        return _tail(node)
     if name == "agent":
         return "ok", {"version": node.agent_version, "state": "running"}
     facts = dict(_QUIET[name])
@@ -117,6 +117,14 @@ _QUIET: dict[str, dict[str, str]] = {
     "wu-components": {"hresult": "", "count": "0", "source": "WindowsUpdateClient"},
     "wu-proxy": {"winhttp": "", "agent": ""},
 }
+
+
+def _tail(node: Node) -> tuple[str, dict[str, str]]:
+    command_id, stdout, stderr = node.last_output
+    if not command_id:
+        return "unknown", {"why": "the agent keeps no output of a patch run"}
+    text = f"{stdout[-_TAIL_STDOUT:]}\n--- stderr ---\n{stderr[-_TAIL_STDERR:]}"
+    return "ok", {"command": command_id, "tail": text}
 
 
 def _imds(node: Node) -> tuple[str, dict[str, str]]:

@@ -57,7 +57,7 @@ class Command:
     max_errors: str
     visible_at: float
     extra: Mapping[str, object]
-    """What SendCommand echoes and nothing here acts on (output bucket, notification …)."""
+    """What SendCommand echoes (notification …); ``outputs`` acts on the places for output."""
     instance_ids: list[str] = field(default_factory=list)
     targets: list[Mapping[str, object]] = field(default_factory=list)
     raises_events: bool = True
@@ -200,6 +200,11 @@ class RunCommand:
             parameters = {"Operation": [companion["operation"]], "RebootOption": ["NoReboot"]}
             self.send(document, [node], parameters, comment="nightly scan")
 
+    _keep_output: Callable[[Command, Invocation], None]
+
+    def use_outputs(self, keep: Callable[[Command, Invocation], None]) -> None:
+        self._keep_output = keep
+
     _companion_document: Callable[[str], Document]
 
     def use_documents(self, find: Callable[[str], Document]) -> None:
@@ -218,6 +223,7 @@ class RunCommand:
             self._later(self._delivery_timeout(command), lambda: self._expire(command))
             return
         execution.finish()
+        self._keep_output(command, invocation)
         status = "Success" if execution.succeeded else "Failed"
         self._end(command, invocation, status, status)
 

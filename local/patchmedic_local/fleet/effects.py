@@ -80,7 +80,7 @@ def _condition_holds(condition: Mapping[str, Any], node: Node, effect: Effect) -
     if kind == "no_instance_profile":
         return node.is_ec2 and cloud.role_of(node.id) is None
     if kind == "no_route_to":
-        return _no_route(node, wanted)
+        return no_route(node, wanted)
     values = {**effect.values(), "region": REGION}
     if kind == "endpoint_denies":
         return _endpoint_denies(node, wanted, values)
@@ -93,7 +93,8 @@ def _condition_holds(condition: Mapping[str, Any], node: Node, effect: Effect) -
     return not cloud.role_may(role, wanted["action"], fill(wanted["resource"], values))
 
 
-def _no_route(node: Node, wanted: str) -> bool:
+def no_route(node: Node, wanted: str) -> bool:
+    """Whether the node's subnet leads neither to S3 (if that is wanted) nor to the internet."""
     subnet = node.subnet_id
     if subnet is None or not node.is_ec2:
         return False

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from patchmedic_local.fleet import aws_documents, building
+from patchmedic_local.fleet import aws_documents, building, outputs
 from patchmedic_local.fleet.associations import Associations
 from patchmedic_local.fleet.commands import Command, RunCommand
 from patchmedic_local.fleet.documents import Documents
@@ -39,6 +39,7 @@ class Fleet:
         self.network = building.Network()
         self.run_command = RunCommand(self.later, timing)
         self.run_command.use_documents(self.documents.find)
+        self.run_command.use_outputs(outputs.keep)
         self.associations = Associations(self)
         self.windows = Windows(self)
         for name, content in aws_documents.contents().items():

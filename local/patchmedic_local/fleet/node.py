@@ -78,7 +78,8 @@ class Node:
     """The last ping that anyone could have seen."""
     silent_since: float | None = None
     """When the agent was last heard of, if someone silenced it on purpose."""
-    log_tail: str = ""
+    last_output: tuple[str, str, str] = ("", "", "")
+    """What the agent still has of the newest patch run: its command, stdout and stderr."""
 
     @property
     def id(self) -> str:

@@ -90,7 +90,7 @@ class PatchRun:
             outcome = self._collided()
         else:
             outcome = self._succeeded()
-        self.node.log_tail = outcome.stdout[-2000:]
+        self.node.last_output = (self.command_id, outcome.stdout, outcome.stderr)
         return outcome
 
     def _hit_is_later(self) -> bool:
@@ -161,6 +161,9 @@ class PatchRun:
         texts = dict(transcripts.BY_PLATFORM[self.node.platform])
         if self.arguments.get("BaselineOverride") and self.node.platform != "windows":
             texts["override"] = transcripts.OVERRIDE_LINE
+        if "snapshot" in stages:
+            lines = range(self.node.spec.chatter_lines)
+            texts["snapshot"] += "".join(transcripts.CHATTER.format(number=n) for n in lines)
         return "".join(fill(texts[stage], values) for stage in stages)
 
     def _with_agent_line(self, stderr: str, code: int) -> str:

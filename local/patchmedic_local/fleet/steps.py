@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from patchmedic_local.fleet import aws_documents, checks, remedies, transcripts
 from patchmedic_local.fleet.documents import Document, Step, arguments
+from patchmedic_local.fleet.effects import Effect
 from patchmedic_local.fleet.node import Node, Outcome
 from patchmedic_local.fleet.patch_run import PatchRun
 from patchmedic_local.options import Timing
@@ -54,6 +55,7 @@ class Execution:
     started: float = field(default_factory=time.time)
     patch_run: PatchRun | None = field(init=False, default=None)
     remedy: remedies.RemedyRun | None = field(init=False, default=None)
+    broken_hook: Effect | None = field(init=False, default=None)
     seconds: float = field(init=False)
     succeeded: bool = field(init=False, default=False)
     ended: bool = field(init=False, default=False)
@@ -62,6 +64,9 @@ class Execution:
         values = arguments(self.document, self.parameters)
         own = self._own()
         if self.document.name in aws_documents.PATCH_DOCUMENTS:
+            self.broken_hook = self._hook_that_will_break(values)
+            if self._hook_step() == "PreInstallHook":
+                values = {**values, "Operation": "Scan"}  # it never comes to the installation
             self.patch_run = PatchRun(self.node, self.command_id, values, self.timing)
             self.seconds = self.patch_run.seconds
         elif own is not None and own["kind"] == "Remedy":
@@ -73,6 +78,21 @@ class Execution:
             plugin.started = self.started
             if self._step(plugin).name == self._running_step():
                 plugin.status = plugin.details = "InProgress"
+
+    def _hook_that_will_break(self, values: Mapping[str, str]) -> Effect | None:
+        """A fault of the node that somebody's own document meets, if this run has such a hook."""
+        if values.get("Operation") != "Install":
+            return None
+        for effect in self.node.active_effects():
+            hook = effect.fault.hook_failure
+            if hook is not None:
+                name = values.get(f"{effect.options[hook.option]}DocName", "AWS-Noop")
+                return effect if name != "AWS-Noop" else None
+        return None
+
+    def _hook_step(self) -> str | None:
+        hook = self.broken_hook.fault.hook_failure if self.broken_hook else None
+        return str(self.broken_hook.options[hook.option]) if self.broken_hook and hook else None
 
     def _own(self) -> Mapping[str, str] | None:
         found = _OWN_DOCUMENT.fullmatch(self.document.name)
@@ -95,6 +115,7 @@ class Execution:
         outcome = self._outcome()
         self.succeeded = outcome.exit_code == 0
         if self.document.name == "AWS-RunPatchBaselineWithHooks":
+            self.succeeded = self.succeeded and self.broken_hook is None
             self._close_hook_steps(outcome)
             return
         now = time.time()
@@ -125,18 +146,28 @@ class Execution:
         return Outcome(127, "", f"{text}\nfailed to run commands: exit status 127")
 
     def _close_hook_steps(self, outcome: Outcome) -> None:
-        """The step that failed, the skipped ones as success, the exit hook always."""
+        """The step that failed, those between as success, the exit hook as the whole went."""
         assert self.patch_run is not None
-        install = self.patch_run.operation == "Install"
-        failed_at = "PatchBaselineInstall" if install else "PatchBaselineScan"
+        steps = aws_documents.HOOK_STEPS
+        asked = arguments(self.document, self.parameters)["Operation"]
+        patched = steps[3] if self.patch_run.operation == "Install" else steps[0]
+        outcomes = {patched: outcome}
+        if outcome.exit_code == 0 and self.broken_hook is not None:
+            outcomes[str(self._hook_step())] = self._hook_outcome(self.broken_hook)
+        if not self.succeeded and asked == "Install":
+            outcomes.setdefault(steps[-1], Outcome(1))
         now = time.time()
         for plugin in self.plugins:
             plugin.ended = now
-            last = plugin.name == aws_documents.HOOK_STEPS[-1]
-            if plugin.name == failed_at or (last and install and outcome.exit_code != 0):
-                self._close(plugin, outcome if plugin.name == failed_at else Outcome(1))
-            else:
-                self._close(plugin, Outcome(0))
+            self._close(plugin, outcomes.get(plugin.name, Outcome(0)))
+
+    def _hook_outcome(self, effect: Effect) -> Outcome:
+        hook = effect.fault.hook_failure
+        assert hook is not None
+        effect.strike()
+        values = {**effect.values(), "node_id": self.node.id, "command_id": self.command_id}
+        stderr = f"{fill(hook.stderr, values)}failed to run commands: exit status {hook.exit_code}"
+        return Outcome(hook.exit_code, fill(hook.stdout, values), stderr)
 
     def _close(self, plugin: Plugin, outcome: Outcome) -> None:
         plugin.stdout, plugin.stderr = outcome.stdout, outcome.stderr

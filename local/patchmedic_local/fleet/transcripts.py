@@ -43,6 +43,8 @@ ${t} root [INFO]: ${reboot_line}
 ${t} root [INFO]: Report upload successful.
 """,
 }
+CHATTER = "  Verifying  : package-{number:04d}-1.{number}.x86_64\n"
+"""What package managers print for each package, on a node that has many."""
 OVERRIDE_LINE = "${t} root [INFO]: Downloading Baseline Override from ${baseline_override}\n"
 
 WINDOWS: dict[str, str] = {

@@ -116,6 +116,17 @@ SCHEMA: dict[str, Any] = {
                 },
             },
         },
+        "hook_run": {
+            "type": "object",
+            "required": ["option", "exit_code"],
+            "additionalProperties": False,
+            "properties": {
+                "option": _TEXT,
+                "exit_code": {"type": "integer"},
+                "stdout": _TEXT,
+                "stderr": _TEXT,
+            },
+        },
         "checks": {
             "type": "array",
             "items": {
@@ -144,6 +155,17 @@ class Failure:
     stderr: str = ""
     seconds: float | None = None
     when: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HookFailure:
+    """How somebody's own document, run as a hook of a patch run, ends."""
+
+    option: str
+    """The option of the fault that names the step of AWS-RunPatchBaselineWithHooks."""
+    exit_code: int
+    stdout: str = ""
+    stderr: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +206,7 @@ class Fault:
     silences_agent: bool
     failures: tuple[Failure, ...]
     sights: tuple[Sight, ...]
+    hook_failure: HookFailure | None = None
 
     def with_options(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:
         """The defaults overlaid with what a scenario gives; ScenarioError for what is unknown."""
@@ -242,4 +265,5 @@ def _fault(content: Mapping[str, Any]) -> Fault:
         silences_agent=content.get("agent") == "silent",
         failures=tuple(Failure(**failure) for failure in content.get("patch_run", ())),
         sights=tuple(Sight(**sight) for sight in content.get("checks", ())),
+        hook_failure=HookFailure(**content["hook_run"]) if "hook_run" in content else None,
     )

@@ -49,6 +49,7 @@ _NODE = _record(
     last_ping_minutes_ago={"type": "number", "minimum": 0},
     state={"enum": ["pending", "running", "stopping", "stopped", "shutting-down", "terminated"]},
     run_seconds={"type": "number", "minimum": 0},
+    chatter_lines={"type": "integer", "minimum": 0},
     missing_patches={"type": "integer", "minimum": 0},
     installed_patches={"type": "integer", "minimum": 0},
     scanned_hours_ago={"type": ["number", "null"], "minimum": 0},
@@ -136,6 +137,8 @@ class NodeSpec:
     last_ping_minutes_ago: float = 25.0
     state: str = "running"
     run_seconds: float | None = None
+    chatter_lines: int = 0
+    """How many lines a patch run prints about its packages before it comes to the point."""
     missing_patches: int = 3
     installed_patches: int = 118
     scanned_hours_ago: float | None = 20.0

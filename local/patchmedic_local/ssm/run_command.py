@@ -10,6 +10,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from patchmedic_local.fleet import outputs
 from patchmedic_local.fleet.commands import FINAL, Command, Invocation
 from patchmedic_local.fleet.documents import check_arguments
 from patchmedic_local.fleet.fleet import Fleet
@@ -31,6 +32,8 @@ _STDERR_MAX = 8_000
 _PLUGIN_OUTPUT_MAX = 2_500
 _NO_LOGS = {"CloudWatchOutputEnabled": False}
 _CUT = "\n--output truncated--"
+_ERROR_TITLE = "\n----------ERROR-------\n"
+_OUTPUT_CUT, _ERROR_CUT = "\n---Output truncated---", "\n---Error truncated----"
 _ECHOED = (
     "OutputS3Region",
     "OutputS3BucketName",
@@ -156,9 +159,9 @@ def get_command_invocation(fleet: Fleet, request: Request) -> dict[str, Any]:
         "Status": invocation.status if len(invocation.plugins) == 1 else plugin.status,
         "StatusDetails": invocation.details if len(invocation.plugins) == 1 else plugin.details,
         "StandardOutputContent": cut_like_the_agent(plugin.stdout, _STDOUT_MAX) if done else "",
-        "StandardOutputUrl": "",
+        "StandardOutputUrl": _url(command, invocation, plugin, "stdout"),
         "StandardErrorContent": cut_like_the_agent(plugin.stderr, _STDERR_MAX) if done else "",
-        "StandardErrorUrl": "",
+        "StandardErrorUrl": _url(command, invocation, plugin, "stderr") if done else "",
         "CloudWatchOutputConfig": command.extra.get("CloudWatchOutputConfig", _NO_LOGS),
     }
 
@@ -270,7 +273,9 @@ def _listed(command: Command, invocation: Invocation, details: bool) -> dict[str
         "StatusDetails": invocation.details,
         "StandardOutputUrl": "",
         "StandardErrorUrl": "",
-        "CommandPlugins": [_plugin_shown(p) for p in invocation.plugins] if details else [],
+        "CommandPlugins": [_plugin_shown(command, invocation, p) for p in invocation.plugins]
+        if details
+        else [],
         "ServiceRole": "",
         "NotificationConfig": {
             "NotificationArn": "",
@@ -281,7 +286,16 @@ def _listed(command: Command, invocation: Invocation, details: bool) -> dict[str
     }
 
 
-def _plugin_shown(plugin: Plugin) -> dict[str, Any]:
+def _url(command: Command, invocation: Invocation, plugin: Plugin, stream: str) -> str:
+    """Where the step's output is in S3, whether or not the node managed to put it there."""
+    bucket = command.extra.get("OutputS3BucketName")
+    if not bucket:
+        return ""
+    folder = outputs.s3_folder(command, invocation, plugin)
+    return f"https://s3.{REGION}.amazonaws.com/{bucket}/{folder}/{stream}"
+
+
+def _plugin_shown(command: Command, invocation: Invocation, plugin: Plugin) -> dict[str, Any]:
     done = plugin.status in FINAL
     shown: dict[str, Any] = {
         "Name": plugin.name,
@@ -289,11 +303,16 @@ def _plugin_shown(plugin: Plugin) -> dict[str, Any]:
         "StatusDetails": plugin.details,
         "ResponseCode": plugin.code if done else -1,
         "Output": _joined(plugin) if done else "",
-        "StandardOutputUrl": "",
-        "StandardErrorUrl": "",
+        "StandardOutputUrl": _url(command, invocation, plugin, "stdout"),
+        "StandardErrorUrl": _url(command, invocation, plugin, "stderr") if done else "",
         "OutputS3Region": REGION,
         "OutputS3KeyPrefix": "",
     }
+    if command.extra.get("OutputS3BucketName"):
+        shown["OutputS3BucketName"] = command.extra["OutputS3BucketName"]
+        shown["OutputS3KeyPrefix"] = outputs.s3_folder(command, invocation, plugin).rpartition("/")[
+            0
+        ]
     if plugin.started is not None:
         shown["ResponseStartDateTime"] = plugin.started
     if plugin.ended is not None:
@@ -302,11 +321,21 @@ def _plugin_shown(plugin: Plugin) -> dict[str, Any]:
 
 
 def _joined(plugin: Plugin) -> str:
-    """stdout, then stderr under the agent's own heading."""
-    text = plugin.stdout
-    if plugin.stderr:
-        text += f"\n----------ERROR-------\n{plugin.stderr}"
-    return cut_like_the_agent(text, _PLUGIN_OUTPUT_MAX)
+    """stdout, then stderr under the agent's own heading; the longer one gives way, each at its end.
+
+    A short stderr so stands whole behind a long stdout.
+    """
+    head = _ERROR_TITLE if plugin.stderr else ""
+    room = _PLUGIN_OUTPUT_MAX - len(head)
+    stdout, stderr = plugin.stdout, plugin.stderr
+    if len(stdout) + len(stderr) < room:
+        return stdout + head + stderr
+    if len(stdout) > room // 2 and len(stderr) > room // 2:
+        half = (room - len(_OUTPUT_CUT) - len(_ERROR_CUT)) // 2
+        return f"{stdout[:half]}{_OUTPUT_CUT}{head}{stderr[:half]}{_ERROR_CUT}"
+    if len(stdout) <= room // 2:
+        return f"{stdout}{head}{stderr[: room - len(_ERROR_CUT) - len(stdout)]}{_ERROR_CUT}"
+    return f"{stdout[: room - len(_OUTPUT_CUT) - len(stderr)]}{_OUTPUT_CUT}{head}{stderr}"
 
 
 @operation("CancelCommand")

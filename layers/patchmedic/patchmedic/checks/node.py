@@ -26,7 +26,9 @@ STDOUT_CHARACTERS_MAX = 48_000
 CHECKS_MAX = 40
 FACTS_MAX = 20
 FACT_CHARACTERS_MAX = 300
-TAIL_CHARACTERS_MAX = 2_000
+TAIL_CHARACTERS_MAX = 6_000
+TAIL_STDERR_MARK = "\n--- stderr ---\n"
+"""Stands in a tail between the end of stdout and that of stderr."""
 
 RemedyState = Literal["done", "nothing-to-do", "refused", "failed"]
 REMEDY_STATES: Mapping[str, RemedyState] = {state: state for state in get_args(RemedyState)}
@@ -263,6 +265,16 @@ def parse_findings(stdout: str, node_id: str) -> tuple[Finding, ...]:
             continue
         findings.extend(_judge(check, state, facts, node_id, platform))
     return tuple(findings)
+
+
+def tail_of(findings: Iterable[Finding], command_id: str) -> tuple[str, str] | None:
+    """The ends of stdout and stderr of one command's run, if the check found that very run."""
+    for finding in findings:
+        facts = finding.facts
+        if finding.check == "patch-log-tail" and facts.get("command") == command_id:
+            stdout, mark, stderr = facts.get("tail", "").rpartition(TAIL_STDERR_MARK)
+            return (stdout, stderr) if mark else (stderr, "")
+    return None
 
 
 def parse_remedy(stdout: str) -> RemedyResult:

@@ -10,6 +10,7 @@ import click
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from patchmedic.own_causes import OwnCausesTable
 from patchmedic.store import DynamoStore
 
 WHAT_NOW = (
@@ -22,9 +23,17 @@ CONFIG = Config(connect_timeout=5, retries={"mode": "standard", "total_max_attem
 
 def open_store(stack: str, table_name: str | None) -> DynamoStore:
     """The stack's table, with the operator's own credentials."""
+    return DynamoStore(_client("dynamodb"), _table(stack, table_name))
+
+
+def open_own_causes(stack: str, table_name: str | None) -> OwnCausesTable:
+    """The place in that table where the stack's own causes are."""
+    return OwnCausesTable(_client("dynamodb"), _table(stack, table_name))
+
+
+def _table(stack: str, table_name: str | None) -> str:
     try:
-        name = table_name or _output(stack, "TableName")
-        return DynamoStore(_client("dynamodb"), name)
+        return table_name or _output(stack, "TableName")
     except (BotoCoreError, ClientError) as error:
         raise click.ClickException(
             f"the table of stack {stack!r} could not be found: {error}\n{WHAT_NOW}"

@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import time
+import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -152,11 +153,21 @@ class LocalCloud:
         self._sam(["build", "--config-env", "local"], {})
         stamp.write_text(wanted)
 
-    def deploy(self, progress: Progress) -> None:
-        """``sam deploy`` of the built template into this cloud."""
+    def deploy(self, progress: Progress, overrides: Mapping[str, str] | None = None) -> None:
+        """``sam deploy`` of the built template into this cloud.
+
+        ``overrides`` are parameters beside those that samconfig.toml has for ``local``.
+        """
         progress("sam deploy into the local cloud")
         self._make_pager_secret()
-        self._sam(["deploy", "--config-env", "local"], self.environment())
+        arguments = ["deploy", "--config-env", "local"]
+        if overrides:
+            # Given here, the option takes the place of the configured list.
+            config = tomllib.loads((self._project.root / "samconfig.toml").read_text("utf-8"))
+            given = list(config["local"]["deploy"]["parameters"]["parameter_overrides"])
+            given += [f"{name}={value}" for name, value in overrides.items()]
+            arguments += ["--parameter-overrides", *given]
+        self._sam(arguments, self.environment())
 
     def _make_pager_secret(self) -> None:
         """The secret that samconfig.toml's local environment names; in an account, you make it."""

@@ -6,7 +6,6 @@ Exit codes: 0 all well; 1 an error (said on stderr); 2 wrong usage; 3 the answer
 
 from __future__ import annotations
 
-import difflib
 import json
 import signal
 import sys
@@ -24,22 +23,19 @@ from patchmedic import __version__
 from patchmedic.causes.catalogue import load_catalogue
 from patchmedic.causes.classifier import classify as classify_evidence
 from patchmedic.causes.records import RecordError, classify_record, read_evidence
-from patchmedic.cli import reading, story, tables
+from patchmedic.cli import causes, hresult, own_causes, reading, story, tables
 from patchmedic.cli.account import WHAT_NOW, open_store, send_answer
 from patchmedic.cli.cloud import ACCOUNT, REGION, STACK, LocalCloud, is_running
+from patchmedic.cli.common import EXIT_NOT_FOUND, LANGUAGE, echo_json, fail
 from patchmedic.cli.project import find_project
 from patchmedic.errors import PatchMedicError
 from patchmedic.incident import Incident
 from patchmedic.model import Rejection, Signal, Skip
 from patchmedic.signals import parse_event
 
-EXIT_NOT_FOUND = 3
 SETTLE_SECONDS_MAX = 120.0
 FIRST_SECONDS_MAX = 15.0
 """How long an event that names no node has to open an incident."""
-LANGUAGE = click.option(
-    "--lang", type=click.Choice(["en", "ja"]), default="en", show_default=True, help="Language."
-)
 
 
 class _Commands(click.Group):
@@ -62,6 +58,7 @@ def cli() -> None:
       patchmedic demo                      a night of failures, on your machine
       patchmedic classify patch.log        what went wrong in this output?
       patchmedic causes disk-full          what PatchMedic knows about a cause
+      patchmedic hresult 0x80240437        what a Windows error code means
       patchmedic incidents                 what it did in your account
 
     \b
@@ -85,6 +82,7 @@ def cli() -> None:
 @click.option("--document", help="Document that ran, for example AWS-RunPatchBaseline.")
 @click.option("--status", help="Status of the invocation, for example Failed.")
 @click.option("--response-code", type=int, help="Exit code of the step.")
+@own_causes.OPTION
 @LANGUAGE
 def classify(
     files: tuple[Path, ...],
@@ -94,6 +92,7 @@ def classify(
     document: str | None,
     status: str | None,
     response_code: int | None,
+    own_folder: Path | None,
     lang: str,
 ) -> None:
     """Say what went wrong in the output of a patch run.  Needs no AWS.
@@ -120,10 +119,10 @@ def classify(
     given = {key: value for key, value in given.items() if value is not None}
     if jsonl and (as_json or given):
         raise click.UsageError("--jsonl takes everything from its lines: no other options with it")
-    catalogue = load_catalogue()
+    catalogue = own_causes.catalogue_with(own_folder)
     if jsonl:
         for line in reading.lines(files):
-            _echo_json(classify_record(line, catalogue))
+            echo_json(classify_record(line, catalogue))
         return
     console = tables.console()
     failed = False
@@ -136,7 +135,7 @@ def classify(
             failed = True
             continue
         if as_json:
-            _echo_json(classify_record(json.dumps(record), catalogue))
+            echo_json(classify_record(json.dumps(record), catalogue))
             continue
         found = classify_evidence(evidence, catalogue)
         console.print(tables.classification_page(name, found, catalogue, lang))
@@ -144,53 +143,8 @@ def classify(
         sys.exit(1)
 
 
-def _echo_json(answer: Any) -> None:
-    """One line, in ASCII: no terminal's encoding and no separator of Unicode breaks it."""
-    click.echo(json.dumps(answer))
-
-
-@cli.command()
-@click.argument("cause_id", required=False)
-@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
-@LANGUAGE
-def causes(cause_id: str | None, as_json: bool, lang: str) -> None:
-    """List what can go wrong, or explain one cause.
-
-    \b
-    Examples:
-      patchmedic causes
-      patchmedic causes s3-unreachable --lang ja
-    """
-    catalogue = load_catalogue()
-    if cause_id is not None and cause_id not in catalogue.causes:
-        near = difflib.get_close_matches(cause_id, catalogue.causes, 1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        _fail(
-            f"there is no cause {cause_id!r}; {hint}`patchmedic causes` lists them", EXIT_NOT_FOUND
-        )
-    chosen = [catalogue.causes[cause_id]] if cause_id else list(catalogue.causes.values())
-    if as_json:
-        plain = [msgspec.to_builtins(cause) for cause in chosen]
-        click.echo(json.dumps(plain[0] if cause_id else plain, ensure_ascii=False, indent=2))
-        return
-    if cause_id is None:
-        width = max(len(cause.id) for cause in chosen)
-        for cause in chosen:
-            click.echo(f"{cause.id:<{width}}  {cause.title[lang]}")
-        return
-    cause = chosen[0]
-    click.echo(f"{cause.id}: {cause.title[lang]}\n\n{cause.meaning[lang]}\n")
-    for heading, values in (
-        ("checks", cause.checks),
-        ("remedies", cause.remedies),
-        ("explains", cause.explains),
-        ("easily taken for it", cause.confused_with),
-    ):
-        if values:
-            click.echo(f"{heading}: {', '.join(values)}")
-    click.echo(f"\n{cause.advice[lang]}")
-    for link in cause.links:
-        click.echo(link)
+cli.add_command(causes.command)
+cli.add_command(hresult.command)
 
 
 # --- the table ---------------------------------------------------------------------------------
@@ -231,7 +185,7 @@ def incidents(
         return
     incident = store.load(incident_id)
     if incident is None:
-        _fail(f"there is no incident {incident_id}", EXIT_NOT_FOUND)
+        fail(f"there is no incident {incident_id}", EXIT_NOT_FOUND)
     timeline = store.timeline(incident_id)
     if as_json:
         plain = {
@@ -240,7 +194,8 @@ def incidents(
         }
         click.echo(json.dumps(plain, ensure_ascii=False, indent=2))
         return
-    tables.console().print(tables.incident_page(incident, timeline, load_catalogue(), lang))
+    catalogue = own_causes.catalogue_of(incident, stack, table_name)
+    tables.console().print(tables.incident_page(incident, timeline, catalogue, lang))
 
 
 @cli.command()
@@ -315,7 +270,7 @@ def replay(event: Path, scenario: Path | None, as_json: bool, lang: str) -> None
         cloud.admin("POST", "event", body)
         found = _incidents_of(cloud, body, progress)
         if not found:
-            _fail(
+            fail(
                 "no incident came of it: the event tells of a recovery, or of a run that the "
                 "local cloud does not know",
                 EXIT_NOT_FOUND,
@@ -340,12 +295,12 @@ def _read_event(path: Path) -> dict[str, Any]:
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        _fail(f"{path} is not JSON: {error}", EXIT_NOT_FOUND)
+        fail(f"{path} is not JSON: {error}", EXIT_NOT_FOUND)
     parsed = parse_event(body)
     if isinstance(parsed, Rejection):
-        _fail(f"{path} is no event that PatchMedic takes: {parsed.reason}", EXIT_NOT_FOUND)
+        fail(f"{path} is no event that PatchMedic takes: {parsed.reason}", EXIT_NOT_FOUND)
     if isinstance(parsed, Skip):
-        _fail(f"PatchMedic leaves {path} alone: {parsed.reason}", EXIT_NOT_FOUND)
+        fail(f"PatchMedic leaves {path} alone: {parsed.reason}", EXIT_NOT_FOUND)
     assert isinstance(body, dict)
     # The local cloud has one account and Region; an event of another one would not reach its bus.
     return {**body, "account": ACCOUNT, "region": REGION}
@@ -525,10 +480,10 @@ def env() -> None:
     """
     path = find_project().state_of("local") / "env"
     if not path.is_file():
-        _fail("the local cloud was never started; start it: patchmedic local up", 1)
+        fail("the local cloud was never started; start it: patchmedic local up", 1)
     exports = path.read_text(encoding="utf-8")
     if not is_running(exports):
-        _fail("the local cloud does not run (any more); start it: patchmedic local up", 1)
+        fail("the local cloud does not run (any more); start it: patchmedic local up", 1)
     click.echo(exports, nl=False)
 
 
@@ -555,8 +510,3 @@ def _progress(*, quiet: bool) -> Any:
             click.echo(f"[{time.monotonic() - started:5.1f} s] {text}", err=True)
 
     return say
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"patchmedic: {message}", err=True)
-    sys.exit(code)

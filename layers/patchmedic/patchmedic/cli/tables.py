@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text as Styled
 
 from patchmedic.causes.catalogue import Catalogue
+from patchmedic.causes.hresults import codes_in, explain, from_exit_code
 from patchmedic.incident import Incident, State
 from patchmedic.model import Classification, IncidentKind, Outcome
 from patchmedic.ports import TimelineEntry
@@ -25,6 +26,7 @@ _STYLES: Mapping[str, str] = {
 }
 
 
+CODES_SHOWN_MAX = 5
 WIDTH_WITHOUT_TERMINAL = 120
 """Of a file or a pipe: wide enough for a row to stay on one line."""
 
@@ -141,11 +143,20 @@ def incident_page(
         rows.append(("because", incident.reason.detail))
     if incident.verified:
         rows.append(("proof", incident.verified))
+    hook = incident.evidence.hook
+    if hook is not None:
+        rows.append(("failed hook", f"{hook.document or 'name not known'} ({hook.point or '?'})"))
     rows += [("note", note) for note in incident.evidence.notes]
     for name, value in rows:
         head.add_row(Styled(name, style="dim"), Styled(value))
     parts: list[object] = [head]
     parts.append(_lines(incident.classification))
+    platform = incident.platform or incident.evidence.platform
+    ended = from_exit_code(incident.evidence.response_code, platform)
+    codes = [] if ended is None else [ended]
+    if platform in (None, "windows"):
+        codes += _codes_in(incident.classification)
+    parts += _codes(codes, language)
     findings = Table(title="findings", header_style="bold", title_justify="left", box=None)
     for heading in ("check", "verdict", "about", "what it saw"):
         findings.add_column(heading, overflow="fold")
@@ -183,6 +194,22 @@ def _lines(classification: Classification) -> Table:
     return table
 
 
+def _codes_in(classification: Classification) -> list[int]:
+    """The Windows result codes in the lines that are shown."""
+    shown = (line for each in classification.candidates[:3] for line in each.lines[:3])
+    return [code for line in shown for code in codes_in(line.text)]
+
+
+def _codes(codes: Iterable[int], language: str) -> list[Table]:
+    """What Windows result codes mean; no table where there are none."""
+    table = Table(title="error codes", header_style="bold", title_justify="left", box=None)
+    for heading in ("code", "name", "meaning"):
+        table.add_column(heading, overflow="fold")
+    for known in map(explain, list(dict.fromkeys(codes))[:CODES_SHOWN_MAX]):
+        table.add_row(known.hexadecimal, Styled(known.name), Styled(known.meaning[language]))
+    return [table] if table.row_count else []
+
+
 def classification_page(
     name: str, classification: Classification, catalogue: Catalogue, language: str
 ) -> Group:
@@ -197,6 +224,7 @@ def classification_page(
     parts: list[object] = [head]
     if classification.candidates:
         parts.append(_lines(classification))
+        parts += _codes(_codes_in(classification), language)
     if cause:
         parts.append(Panel(Styled(cause.advice[language]), title="what to do", title_align="left"))
     return Group(*parts)  # type: ignore[arg-type]

@@ -4,6 +4,10 @@ For each signal: take it apart into nodes if it names none, leave our own comman
 events alone (with a record of why), read the evidence, classify it, and open or move the
 incident.  A storm's signals are grouped by command, so that each command is asked for once and
 its nodes in pages of fifty.
+
+Where Run Command returns only the beginning of an output, the end is read from where the command's
+sender had it sent; where that is nowhere, ``diagnose`` asks the node.  A storm's page that already
+names the cause is believed without: its excerpts have room for a short stderr after the cut.
 """
 
 from __future__ import annotations
@@ -12,13 +16,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from patchmedic.causes.catalogue import Catalogue
-from patchmedic.causes.classifier import classify
 from patchmedic.errors import AwsError, CommitConflict
 from patchmedic.evidence import evidence_of
 from patchmedic.incident import FailureSeen, Observation, RecoverySeen, open_incident
 from patchmedic.model import Classification, Evidence, IncidentKind, Signal, SignalKind, Skip
-from patchmedic.ports import CommandInfo, Expander, Invocation, NodeInfo
+from patchmedic.ports import (
+    CommandInfo,
+    Expander,
+    Invocation,
+    NodeInfo,
+    OutputEnds,
+    OutputPlace,
+)
+from patchmedic.reading import read_evidence
 from patchmedic.stages.common import Context, advance, create, effect_id_of, look_at_patching
 
 BY = "classify"
@@ -35,6 +45,8 @@ class Batch:
     pages: dict[tuple[str, str], Mapping[str, Invocation]] = field(default_factory=dict)
     nodes: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     """The nodes of each command that signals of this batch tell of."""
+    closed: dict[tuple[str, str], OutputEnds] = field(default_factory=dict)
+    """The commands whose whole outputs nobody may or can read now, with the reason."""
 
     def note(self, signals: Iterable[Signal]) -> None:
         """Remember which nodes of which command will be asked for, before any is."""
@@ -56,7 +68,6 @@ class Handled:
 
 def handle_signals(
     ctx: Context,
-    catalogue: Catalogue,
     expander: Expander,
     signals: Iterable[Signal],
     *,
@@ -75,20 +86,26 @@ def handle_signals(
         if isinstance(expanded, Skip):
             handled.append(_skip(ctx, signal, expanded))
             continue
-        joined = tuple(_with_command(expander, one) for one in expanded)
+        joined = tuple(_with_command(expander, one, last_try) for one in expanded)
         _read_pages(ctx, joined, batch)
-        handled += [_handle(ctx, catalogue, one, batch, last_try) for one in joined]
+        handled += [_handle(ctx, one, batch, last_try) for one in joined]
     return tuple(handled)
 
 
-def _with_command(expander: Expander, signal: Signal) -> Signal:
+def _with_command(expander: Expander, signal: Signal, last_try: bool) -> Signal:
     """An association's event names its node but not the command that ran: look it up.
 
-    It makes the association's and the command's own event one run, whichever comes first.
+    It makes the association's and the command's own event one run, whichever comes first.  While
+    AWS does not answer, the signal waits; the last time, it goes on without its command.
     """
-    if signal.association_id and signal.node_id and signal.command_id is None:
+    if not signal.association_id or not signal.node_id or signal.command_id is not None:
+        return signal
+    try:
         return replace(signal, command_id=expander.command_of_association(signal))
-    return signal
+    except AwsError:
+        if not last_try:
+            raise
+        return signal
 
 
 def _read_pages(ctx: Context, signals: Iterable[Signal], batch: Batch) -> None:
@@ -109,9 +126,7 @@ def _skip(ctx: Context, signal: Signal, skip: Skip) -> Handled:
     return Handled(signal, skipped=skip)
 
 
-def _handle(
-    ctx: Context, catalogue: Catalogue, signal: Signal, batch: Batch, last_try: bool
-) -> Handled:
+def _handle(ctx: Context, signal: Signal, batch: Batch, last_try: bool) -> Handled:
     own = _own_command(ctx, signal, batch, last_try)
     if own:
         return _skip(ctx, signal, Skip("own-command", f"it is our own command of {own}"))
@@ -128,11 +143,16 @@ def _handle(
         rule = Skip("known-run", f"this run is already part of incident {known}")
         return _skip(ctx, signal, rule)
     evidence = _evidence(ctx, signal, batch, last_try)
-    classification = classify(evidence, catalogue)
-    if _needs_full_output(ctx, evidence, classification):
-        evidence = _evidence(ctx, signal, Batch(batch.commands), last_try)
-        classification = classify(evidence, catalogue)
+    classification = read_evidence(evidence, ctx.catalogue)
+    if _from_page(signal, batch) and _needs_full_output(ctx, evidence, classification):
+        alone = Batch(commands=batch.commands, closed=batch.closed)
+        evidence = _evidence(ctx, signal, alone, last_try)
+        classification = read_evidence(evidence, ctx.catalogue)
     return _open_or_join(ctx, FailureSeen(signal, evidence, classification))
+
+
+def _from_page(signal: Signal, batch: Batch) -> bool:
+    return signal.node_id in batch.pages.get((signal.region, signal.command_id or ""), {})
 
 
 def _needs_full_output(ctx: Context, evidence: Evidence, found: Classification) -> bool:
@@ -189,17 +209,23 @@ def _command(ctx: Context, signal: Signal, batch: Batch, last_try: bool) -> Comm
 def _evidence(ctx: Context, signal: Signal, batch: Batch, last_try: bool) -> Evidence:
     notes: list[str] = []
     invocation: Invocation | None = None
+    ends: OutputEnds | None = None
     info: NodeInfo | None = None
     command = _command(ctx, signal, batch, last_try)
     assert signal.node_id is not None
     try:
         if signal.command_id is not None:
             page = batch.pages.get((signal.region, signal.command_id), {})
-            invocation = page.get(signal.node_id) or ctx.commands.invocation(
-                signal.region, signal.command_id, signal.node_id
-            )
+            invocation = page.get(signal.node_id)
+            if invocation is None:
+                invocation = ctx.commands.invocation(
+                    signal.region, signal.command_id, signal.node_id
+                )
+                ends = _ends(ctx, signal.region, invocation, command, batch)
             if invocation is None:
                 notes.append("Systems Manager no longer knows this command on this node")
+            if ends is not None and ends.note is not None:
+                notes.append(ends.note)
         if not signal.node_id.startswith("mw-"):
             info = ctx.nodes.info(signal.node)
             if info is None:
@@ -208,7 +234,27 @@ def _evidence(ctx: Context, signal: Signal, batch: Batch, last_try: bool) -> Evi
         if not last_try:
             raise
         notes.append(f"could not be read: {error}")
-    return evidence_of(signal, invocation, command, info, tuple(notes))
+    return evidence_of(signal, invocation, command, info, tuple(notes), ends)
+
+
+def _ends(
+    ctx: Context,
+    region: str,
+    invocation: Invocation | None,
+    command: CommandInfo | None,
+    batch: Batch,
+) -> OutputEnds | None:
+    """The ends that Run Command left out; a closed place is knocked at once a command."""
+    if invocation is None or not invocation.truncated:
+        return None
+    key = (region, invocation.command_id)
+    if key in batch.closed:
+        return batch.closed[key]
+    place = command.output if command else OutputPlace()
+    ends = ctx.outputs.ends(region, invocation, place)
+    if ends.place_closed:
+        batch.closed[key] = ends
+    return ends
 
 
 def _look(ctx: Context, signal: Signal, batch: Batch) -> Observation | None:

@@ -6,8 +6,9 @@ before it could record the id is adopted here.
 
 from __future__ import annotations
 
-from patchmedic.checks.node import FindingsUnreadable, parse_findings, parse_remedy
+from patchmedic.checks.node import FindingsUnreadable, parse_findings, parse_remedy, tail_of
 from patchmedic.errors import NotYetVisible
+from patchmedic.evidence import with_tail
 from patchmedic.incident import (
     EffectFailed,
     Fact,
@@ -15,10 +16,12 @@ from patchmedic.incident import (
     Incident,
     Observation,
     RemedyEnded,
+    Reread,
     Verified,
 )
-from patchmedic.model import EffectKind
+from patchmedic.model import EffectKind, Finding
 from patchmedic.ports import CommandEnded, EffectRecord, Invocation
+from patchmedic.reading import read_evidence
 from patchmedic.stages.common import Context, advance, effect_id_of, look_at_patching
 
 BY = "collect"
@@ -84,7 +87,7 @@ def _fact(
     if invocation is None:
         return EffectFailed(effect.effect_id, "Systems Manager no longer knows the command")
     if effect.kind is EffectKind.DIAGNOSE:
-        return _findings(effect.effect_id, invocation)
+        return _findings(ctx, effect.effect_id, incident, invocation)
     if effect.kind is EffectKind.REMEDY:
         return _remedy(effect.effect_id, invocation)
     return _verified(ctx, effect.effect_id, incident, invocation)
@@ -103,14 +106,27 @@ def _ended(invocation: Invocation) -> str:
     return f"{invocation.status} ({invocation.status_details}, exit {invocation.response_code})"
 
 
-def _findings(effect_id: str, invocation: Invocation) -> Fact:
+def _findings(ctx: Context, effect_id: str, incident: Incident, invocation: Invocation) -> Fact:
     if invocation.status != "Success":
         return EffectFailed(effect_id, f"the checks ended {_ended(invocation)}")
     try:
         findings = parse_findings(invocation.stdout, invocation.node_id)
     except FindingsUnreadable as error:
         return EffectFailed(effect_id, f"the checks' output is unreadable: {error.reason}")
-    return FindingsRead(effect_id, findings, final=True)
+    reread = _reread(ctx, incident, findings)
+    return FindingsRead(effect_id, findings, final=True, reread=reread)
+
+
+def _reread(ctx: Context, incident: Incident, findings: tuple[Finding, ...]) -> Reread | None:
+    """Read the failed run's evidence again when a check brought the end that was missing."""
+    evidence = incident.evidence
+    if not evidence.truncated or evidence.command_id is None:
+        return None
+    tail = tail_of(findings, evidence.command_id)
+    if tail is None or not any(part.strip() for part in tail):
+        return None
+    evidence = with_tail(evidence, *tail)
+    return Reread(evidence, read_evidence(evidence, ctx.catalogue))
 
 
 def _remedy(effect_id: str, invocation: Invocation) -> Fact:

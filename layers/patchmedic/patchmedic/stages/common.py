@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from patchmedic import ports
+from patchmedic.causes.catalogue import Catalogue
 from patchmedic.errors import AwsError, CommitConflict, IncidentGone
 from patchmedic.incident import COMMENT_PREFIX, Decision, Fact, Incident, Observation, decide
 from patchmedic.model import Effect, EffectKind, NodeRef
@@ -34,9 +35,11 @@ class Context:
     store: ports.Store
     queues: ports.Queues
     commands: ports.Commands
+    outputs: ports.Outputs
     nodes: ports.Nodes
     clock: ports.Clock
     policy: Policy
+    catalogue: Catalogue
     prefix: str
     opt_in_key: str
     opt_in_value: str

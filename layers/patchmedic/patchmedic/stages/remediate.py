@@ -80,6 +80,9 @@ def _guard(ctx: Context, taken: Taken) -> Refused | None:
     effect = taken.effect
     if ctx.policy.mode is not Mode.AUTO:
         return Refused("mode", f"the stack's mode is now {ctx.policy.mode.value}: nothing is run")
+    remedy = effect.payload.get("remedy")
+    if effect.kind is EffectKind.REMEDY and remedy not in ctx.policy.remedies:
+        return Refused("no-remedy", f"this version of PatchMedic has no remedy {remedy}")
     tags: Mapping[str, str] | None
     try:
         tags = ctx.nodes.tags(effect.node)
