@@ -104,6 +104,10 @@ build: envs ## Build the stack for Lambda into .aws-sam/build
 documents: envs ## Write documents/template.yaml anew from the scripts beside it
 	$(DEV)/python documents/build.py
 
+.PHONY: causes-docs
+causes-docs: envs ## Write docs/causes anew from the catalogue of causes
+	$(DEV)/python docs/build.py
+
 COMPILE := $(LOCK)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-python-downloads --custom-compile-command 'make lock' $(UPGRADE)
 

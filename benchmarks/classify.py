@@ -25,6 +25,7 @@ import re2
 
 from patchmedic.causes.catalogue import DATA, Catalogue, load_compiled, load_files, to_compiled
 from patchmedic.causes.classifier import classify
+from patchmedic.causes.engine import SET_MEMORY_BYTES_MAX
 from patchmedic.model import Evidence
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -98,7 +99,9 @@ def main() -> int:
     catalogue = load_files(DATA)
     patterns = patterns_of(catalogue)
     loop = [re.compile(pattern) for pattern in patterns]
-    floor = re2.Set.SearchSet()
+    memory = re2.Options()
+    memory.max_mem = SET_MEMORY_BYTES_MAX
+    floor = re2.Set.SearchSet(memory)
     for pattern in patterns:
         floor.Add(pattern)
     floor.Compile()
@@ -107,16 +110,21 @@ def main() -> int:
         f"median of {options.runs}, Python {platform.python_version()}"
     )
     reason = "\nE: Could not get lock /var/lib/dpkg/lock-frontend\nfailed to run commands: exit 1"
+    code = "\nSearch failed. Exception from HRESULT: 0x80240437"
     texts = {
         "24 KB output, lock at its end": text_of(OUTPUT_BYTES, reason),
         "24 KB output, no known cause": text_of(OUTPUT_BYTES, ""),
         "5 MB log, lock at its end": text_of(LOG_BYTES, reason),
+        "5 MB Windows log, code at its end": text_of(LOG_BYTES, code),
         **{f"hostile: {name}": text for name, text in hostile_texts().items()},
     }
     print(f"{'text':40} {'classify':>9} {'MB/s':>6} {'floor':>8} {'re loop':>9}")
     for name, text in texts.items():
         evidence = Evidence(
-            platform="linux", document="AWS-RunPatchBaseline", status="Failed", stdout=text
+            platform="windows" if "Windows" in name else "linux",
+            document="AWS-RunPatchBaseline",
+            status="Failed",
+            stdout=text,
         )
         raw = text.encode()
         runs = options.runs if len(raw) < 1_000_000 else max(3, options.runs // 3)
