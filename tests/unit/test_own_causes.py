@@ -19,8 +19,8 @@ from incident_samples import NOW
 from notice_samples import REMEDIES, incident
 from tests.fakes import FakeCauseFiles, MemoryOwnCauses, SimClock
 
-from patchmedic.causes import engine, schema
 from patchmedic.causes import own as own_module
+from patchmedic.causes import schema
 from patchmedic.causes.catalogue import DATA, Catalogue, load_files
 from patchmedic.causes.classifier import classify
 from patchmedic.causes.own import (
@@ -37,7 +37,6 @@ from patchmedic.causes.own import (
     merge,
     pack,
     read_own,
-    searchable,
     unpack,
 )
 from patchmedic.causes.source import Problem
@@ -284,7 +283,6 @@ def test_every_own_file_on_a_circle_is_refused() -> None:
     assert [each.id for each in own.causes] == ["own-b"]
     assert [each.partition(":")[0] for each in problems] == ["own-a.toml", "payload-corrupt.toml"]
     assert all("leads back to" in each for each in problems)
-    assert searchable(merge(BUILTIN, own))
 
 
 # --- no own file makes anything act --------------------------------------------------------------
@@ -464,27 +462,6 @@ def test_wide_gaps_are_bounded_over_all_files() -> None:
     own, problems = read(own_a=cause("own-a", tail=wide), own_b=cause("own-b", tail=wide))
     assert [each.id for each in own.causes] == ["own-a"]
     assert "own-b.toml: does not fit: all patterns together may have the size" in problems[0]
-
-
-def test_patterns_that_the_engine_has_no_memory_for_leave_the_built_in_ones_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(own_module, "PATTERNS_SIZE_MAX", 1_000_000)
-    wide = "".join(SIGNATURE.replace("broken", f"[a-z]{{0,90}}broken{n}") for n in range(40))
-    files = {"own_x": cause("own-x", tail=wide)}
-    own, problems = read(**files)
-    assert own.causes and not problems
-    limit = 4 * 1024 * 1024
-    while True:  # the least that the built-in patterns need
-        monkeypatch.setattr(engine, "SET_MEMORY_BYTES_MAX", limit)
-        if searchable(Catalogue(BUILTIN.causes, BUILTIN.noise, "x")):
-            break
-        limit += 512 * 1024
-    own, problems = read(**files, disk_full=EXTENDED, noise=NOISE.format("acme"))
-    assert (own.causes, own.noise) == ((), ())
-    assert len(problems) == 3
-    assert all("need more memory" in each for each in problems)
-    assert searchable(merge(BUILTIN, own))
 
 
 # --- any bytes -----------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ Not here: searching (``engine``), looking at nodes (``checks``), acting.  Pure f
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Final, Literal
@@ -37,6 +37,7 @@ from patchmedic.causes.schema import (
     normal_status,
 )
 from patchmedic.causes.text import CleanText, clean, unwrap
+from patchmedic.causes.trouble import Trouble
 from patchmedic.causes.verdicts import Verdicts
 from patchmedic.model import Candidate, Classification, Evidence, Platform, SupportingLine
 
@@ -74,25 +75,7 @@ _SUCCESS: Final = frozenset({"success", "succeeded"})
 _HEALTHY: Final = _SUCCESS | {"online"}
 _SILENT: Final = frozenset({"connectionlost", "inactive"})
 _NO_STATUS: Final = frozenset({"", "unknown", "none", "null"})
-_TROUBLE: Final = re.compile(
-    r"^[^\w\n]{0,40}(?:e: |error\b|fatal\b|failed\b|killed\b)|\*failed\*|, error  |failed! =>"
-    r"|(?<!ui )(?<!debug )(?<!ws )\b(?:error|fatal)\]?:|failed to (?:install|search|download)"
-    r"|no more mirrors to try"
-    r"|returned a non-zero code|exit(?:ed)?(?: with)? (?:code|status):? [1-9]|failure occurred"
-    r'|"failed": ?true\b|"failed_update_count": ?[1-9]'
-    r"|traceback \(most recent|exiting on user|\baborted\b|エラー:|失敗しました".encode(),
-    re.MULTILINE,
-)
-"""What programs print when they fail, whatever the reason; in lower case."""
-_TRIES_AGAIN: Final = re.compile(
-    r"trying (?:other|next|another) mirror|\bretry(?:ing)?\b|\bwill (?:re)?try\b|debug error: curl"
-    "|try(?:ing)? again|別のミラーを試します|再試行します|正在尝试其(?:它|他)镜像".encode()
-)
-"""What a program says that goes on after a failure; in lower case."""
-_MORE_REASONS: Final = re.compile(rb"\n +- (?:curl error|status code)")
-"""Where one mirror's failure is followed by the next mirror's."""
 _EXIT_STATUS: Final = re.compile(rb"exit (?:status|code:?) (0x[0-9a-f]{8}|-?\d{1,10})\b")
-_PAYLOAD_START: Final = b"using python binary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +94,11 @@ class _Reading:
 
     stream: Stream
     text: CleanText
-    silent: frozenset[int]
+    silent: Container[int]
     """Where the lines start that named noise makes harmless."""
     ends: Verdicts
     """What Windows' programs say that their operations came to."""
+    trouble: Trouble
 
 
 @dataclass(slots=True)
@@ -175,12 +159,12 @@ def _read_stream(
 ) -> None:
     """Note all that the patterns say, and what is harmless."""
     scan = catalogue.engine.scan(text, platform, stream)
-    reading = _Reading(stream, text, scan.silent, _ends(text, platform, scan))
+    reading = _reading(stream, text, platform, scan)
     tally.readings.append(reading)
     if not any(hit.signature.weight >= HINT for hit in scan.hits):
         scan, joined = _scan_unwrapped(catalogue, platform, stream, text, scan)
         if joined is not text:
-            reading = _Reading(stream, joined, scan.silent, _ends(joined, platform, scan))
+            reading = _reading(stream, joined, platform, scan)
     completed = max(
         (hit.places[0].offset for hit in scan.hits if hit.signature.kind == KIND_COMPLETED),
         default=-1,
@@ -198,8 +182,9 @@ def _read_stream(
         tally.add(tally.context if context else tally.text, hit.signature.cause, support)
 
 
-def _ends(text: CleanText, platform: Platform | None, scan: Scan) -> Verdicts:
-    return Verdicts(text if platform in (None, "windows") else CleanText(b""), scan.silent)
+def _reading(stream: Stream, text: CleanText, platform: Platform | None, scan: Scan) -> _Reading:
+    on_windows = text if platform in (None, "windows") else CleanText(b"")
+    return _Reading(stream, text, scan.silent, Verdicts(on_windows, scan.silent), Trouble(text))
 
 
 def _scan_unwrapped(
@@ -226,7 +211,7 @@ def _support(hit: Hit, reading: _Reading, completed: int) -> _Support:
     weight = hit.signature.weight
     if _overtaken(hit, reading, completed):
         weight *= ATTEMPT_OVERCOME
-    elif _MORE_REASONS.match(text.lower, text.bounds(last.offset)[1]):
+    elif reading.trouble.has_more_reasons(last.offset):
         weight *= SUPERSEDED
     lines = tuple(SupportingLine(stream, place.line, place.text) for place in hit.places)
     return _Support(weight, _position(text, last.offset), lines[::-1])
@@ -234,21 +219,14 @@ def _support(hit: Hit, reading: _Reading, completed: int) -> _Support:
 
 def _overtaken(hit: Hit, reading: _Reading, completed: int) -> bool:
     """True for an attempt after which the work went on, and inside what went well in the end."""
-    last, text = hit.places[0].offset, reading.text
+    last, trouble = hit.places[0].offset, reading.trouble
     if hit.signature.kind in (KIND_COMPLETED, KIND_CONTEXT):
         return False
     if reading.ends.overcome(last):
         return True
-    if hit.signature.kind != KIND_ATTEMPT and not _tries_again(text, last):
+    if hit.signature.kind != KIND_ATTEMPT and not trouble.tries_again(last):
         return False
-    return last < completed or not _ends_a_run(text, last)
-
-
-def _tries_again(text: CleanText, offset: int) -> bool:
-    """True when the line at ``offset``, or the one below it, says that another try follows."""
-    start, end = text.bounds(offset)
-    _, below = text.bounds(min(end + 1, len(text.raw)))
-    return bool(_TRIES_AGAIN.search(text.lower, max(start, offset - 500), min(below, end + 500)))
+    return last < completed or not trouble.ends_a_run(last, ATTEMPT_LINES_MAX)
 
 
 def _trouble(reading: _Reading, offset: int = -1) -> bool:
@@ -257,20 +235,11 @@ def _trouble(reading: _Reading, offset: int = -1) -> bool:
     start = text.bounds(offset)[1] if offset >= 0 else 0
     if ends.failed(start + 1):
         return True
+    found = (to for _, to in reading.trouble.below(start))
     return any(
-        text.bounds(match.end())[0] not in reading.silent and not ends.overcome(match.end())
-        for match in chain(_TROUBLE.finditer(text.lower, start), ends.complaints(start))
+        text.bounds(to)[0] not in reading.silent and not ends.overcome(to)
+        for to in chain(found, (match.end() for match in ends.complaints(start)))
     )
-
-
-def _ends_a_run(text: CleanText, offset: int) -> bool:
-    """True when little more was printed after ``offset``, or nothing but that the run failed."""
-    start, end = text.bounds(offset)
-    again = text.lower.find(_PAYLOAD_START, end)
-    rest = text.lower[end : again if again >= 0 else None].strip()
-    if rest.count(b"\n") < ATTEMPT_LINES_MAX or b"failed! =>" in text.lower[start:end]:
-        return True
-    return _TROUBLE.search(rest) is not None
 
 
 def _position(text: CleanText, offset: int) -> float:

@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -250,7 +249,7 @@ class _Spelling:
 # How the codes of the table begin, and how many digits follow.
 _HEXADECIMAL: Final = {b"80": 6, b"8e": 6, b"c0": 6, b"c1": 6, b"e0": 6}
 _UNSIGNED: Final = {b"21": 8, b"238": 7, b"32": 8, b"37": 8}
-_SIGNED: Final = {b"-1": 9, b"-2": 9, b"-53": 7}
+_SIGNED: Final = {b"-1": 9, b"-2": 9, b"-52": 7, b"-53": 7}
 
 
 @functools.cache
@@ -313,7 +312,7 @@ def _spelled(lower: bytes) -> Iterator[tuple[int, list[int], _NeedsWord]]:
 def find_hresults(
     text: CleanText,
     hints: Hints,
-    silent: AbstractSet[int] = frozenset(),
+    silent: Container[int] = frozenset(),
     weigh: Callable[[int], float] = lambda offset: 1.0,
 ) -> dict[int, int]:
     """Every code in ``text`` that speaks for a cause -> the offset of its last spelling, or, where

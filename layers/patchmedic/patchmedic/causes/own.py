@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from patchmedic.causes import schema
 from patchmedic.causes.catalogue import NOISE_FILE, Catalogue, cause_of, noise_of, reachable
-from patchmedic.causes.schema import Cause, Noise, PatternError
+from patchmedic.causes.schema import Cause, Noise
 
 if TYPE_CHECKING:  # what reads files is loaded where files are read
     from patchmedic.causes.source import Path, Problem, Source
@@ -40,8 +40,8 @@ PATTERNS_PER_FILE_MAX: Final = 40
 PATTERNS_MAX: Final = 200
 PATTERNS_SIZE_MAX: Final = 30_000
 """Of all own patterns together, in instructions of RE2's programs; the built-in catalogue has some
-80,000.  It keeps the set of all patterns within the engine's memory, and the search quick: a wide
-gap such as ``.{0,90}`` is 900 of them, and each may be busy at every byte of an output."""
+80,000.  It keeps the engine's memory small and the search quick: a wide gap such as ``.{0,90}`` is
+900 of them, and each may be busy at every byte of an output."""
 HINTS_PER_FILE_MAX: Final = 40
 """Exit codes, result codes, statuses and steps of one file together."""
 
@@ -101,9 +101,6 @@ def fitting(builtin: Catalogue, own: OwnCauses) -> OwnCauses:
     """
     while unfit := {misfit.cause for misfit in _misfits(builtin, own.causes)}:
         own = _without(builtin, own, unfit)
-    if not searchable(merge(builtin, own)):
-        own = _without(builtin, own, {cause.id for cause in own.causes})
-        own = replace(own, noise=())
     return own
 
 
@@ -111,16 +108,6 @@ def _without(builtin: Catalogue, own: OwnCauses, unfit: set[str]) -> OwnCauses:
     kept = tuple(cause for cause in own.causes if cause.id not in unfit)
     withheld = {*own.withheld, *(unfit & builtin.causes.keys())}
     return OwnCauses(kept, own.noise, tuple(sorted(withheld)))
-
-
-def searchable(catalogue: Catalogue) -> bool:
-    """Whether all patterns together can be compiled within the engine's memory."""
-    import re2  # here, because only who reads files asks
-
-    try:
-        return catalogue.engine is not None
-    except (re2.error, PatternError):
-        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,13 +283,6 @@ class _Reading:
             for misfit in misfits:
                 name = f"{misfit.cause}.toml"
                 self._reject(name, misfit.key, misfit.text, misfit.word)
-        own = OwnCauses(tuple(self._causes.values()), self._noise)
-        if own == NONE or searchable(merge(self._builtin, own)):
-            return
-        text = "together with all others, the patterns need more memory than the engine has"
-        for name in (*self._causes, *([NOISE_FILE] if self._noise else [])):
-            self._reject(name, "", text)
-        self._noise = ()
 
     def _reject(self, name: str, key: str, text: str, word: str | None = None) -> None:
         source = self._sources[name]

@@ -8,7 +8,7 @@ compiled.  Not here: telling a good file from a bad one (``validator``), finding
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from patchmedic.model import Text
@@ -103,6 +103,11 @@ class PatternError(ValueError):
     """The pattern cannot be used; the message says why."""
 
 
+SearchPlan = tuple[tuple[tuple[tuple[str, ...], ...], bool], ...]
+"""Ways in which a pattern can match.  Of each way: groups of texts, of each of which the match
+contains one, the rarest group first; and whether each text of that group is a match by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """A pattern that speaks for a cause."""
@@ -114,6 +119,8 @@ class Signature:
     platforms: tuple[str, ...] = PLATFORMS
     streams: tuple[str, ...] = STREAMS
     kind: str = KIND_NAMES
+    search: SearchPlan = field(default=(), compare=False)
+    """Made from the pattern, by the build; empty: not made yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +175,8 @@ class Noise:
     why: str
     lines_before: int = 0
     """How many lines above it belong to it and are harmless with it."""
+    search: SearchPlan = field(default=(), compare=False)
+    """Made from the pattern, by the build; empty: not made yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Set
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,6 +31,8 @@ _FAILURE: Final = 0x80000000
 _MSI_DONE: Final = frozenset({0, 1641, 3010})
 _SEARCHED: Final = 50_000
 """Ends looked at in one text; a longer log repeats itself."""
+_NEAR_BYTES: Final = 1_000
+"""In a longer line, what stands farther away from a code is another message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def _complaint() -> Any:
 class Verdicts:
     """The ends of all operations in a text, first to last."""
 
-    def __init__(self, text: CleanText, silent: Set[int] = frozenset()) -> None:
+    def __init__(self, text: CleanText, silent: Container[int] = frozenset()) -> None:
         """Lines that start at one of ``silent`` are no ends."""
         self._text = text
         self._all = sorted(_find(text, silent), key=lambda each: (each.end, each.start))
@@ -171,10 +173,11 @@ class Verdicts:
 
     def _loudness(self, offset: int) -> float:
         start, end = self._text.bounds(offset)
-        return DETAIL if _DETAIL_LINE.search(self._text.lower, start, end) else BESIDE_VERDICT
+        low, high = max(start, offset - _NEAR_BYTES), min(end, offset + _NEAR_BYTES)
+        return DETAIL if _DETAIL_LINE.search(self._text.lower, low, high) else BESIDE_VERDICT
 
 
-def _find(text: CleanText, silent: Set[int]) -> Iterator[Verdict]:
+def _find(text: CleanText, silent: Container[int]) -> Iterator[Verdict]:
     for ending in _ENDINGS:
         at = text.lower.find(ending.literal)
         for _ in range(_SEARCHED):
