@@ -18,6 +18,7 @@ from typing import Any
 from patchmedic_local import cloud
 from patchmedic_local.fleet.fleet import Fleet
 from patchmedic_local.hooks.api_destinations import Destination
+from patchmedic_local.hooks.consoles import Consoles
 from patchmedic_local.scenario.reading import ScenarioError
 from patchmedic_local.ssm.api import Api
 from patchmedic_local.ssm.calls import InjectedFault
@@ -43,12 +44,18 @@ class Admin:
     """The routes, over one fleet."""
 
     def __init__(
-        self, fleet: Fleet, api: Api, timeline: Timeline, destination: Destination
+        self,
+        fleet: Fleet,
+        api: Api,
+        timeline: Timeline,
+        destination: Destination,
+        consoles: Consoles,
     ) -> None:
         self._fleet = fleet
         self._api = api
         self._timeline = timeline
         self._destination = destination
+        self._consoles = consoles
         self._routes: dict[tuple[str, str], Callable[[dict[str, Any]], Any]] = {
             ("GET", "health"): self._health,
             ("GET", "nodes"): self._nodes,
@@ -61,6 +68,7 @@ class Admin:
             ("POST", "faults"): self._faults,
             ("POST", "pager"): self._pager,
             ("POST", "ping"): self._ping,
+            ("POST", "console"): self._console,
         }
 
     def wrap(self, app: AsgiApp) -> AsgiApp:
@@ -195,6 +203,13 @@ class Admin:
                 node = self._fleet.nodes[node_id]
                 node.silent_since = None if minutes is None else time.time() - float(minutes) * 60
         return {"ping": "restored" if request.get("last_ping_minutes_ago") is None else "lost"}
+
+    def _console(self, request: Mapping[str, Any]) -> Any:
+        """What the consoles of some nodes show from now on."""
+        nodes = self._known_nodes(request)
+        for node_id in nodes:
+            self._consoles.show(node_id, str(request.get("text", "")))
+        return {"shown": nodes}
 
     def _known_nodes(self, request: Mapping[str, Any]) -> list[str]:
         nodes = request.get("nodes")

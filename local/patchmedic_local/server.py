@@ -130,6 +130,7 @@ def _assemble(options: ServeOptions) -> tuple[Any, Any]:
     from patchmedic_local.fleet.fleet import Fleet
     from patchmedic_local.hooks import (
         api_destinations,
+        consoles,
         ec2_answers,
         iam_requests,
         instances,
@@ -148,6 +149,8 @@ def _assemble(options: ServeOptions) -> tuple[Any, Any]:
     iam_requests.install()
     instances.install()
     ec2_answers.install()
+    screens = consoles.Consoles()
+    consoles.install(screens)
     fleet = Fleet(timeline, options.timing)
     api = Api(fleet, options.limits)
     ssm_calls.install(api, actions)
@@ -157,7 +160,7 @@ def _assemble(options: ServeOptions) -> tuple[Any, Any]:
     for path in options.scenarios:
         fleet.load(path)
     timeline.start()
-    admin = Admin(fleet, api, timeline, destination)
+    admin = Admin(fleet, api, timeline, destination, screens)
     return admin.wrap(ministack.app.app), timeline.stop
 
 

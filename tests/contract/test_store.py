@@ -26,7 +26,7 @@ from patchmedic.incident import (
     open_incident,
 )
 from patchmedic.model import Effect, Evidence, IncidentKind, NodeRef, Skip, SupportingLine
-from patchmedic.ports import Claimed, Store, TimelineEntry
+from patchmedic.ports import ATTACHMENT_BYTES_MAX, Attachment, Claimed, Store, TimelineEntry
 from patchmedic.store import DynamoStore
 
 NOW = datetime.now(UTC)
@@ -407,3 +407,35 @@ def test_open_incidents_are_those_with_a_deadline(store: Store) -> None:
 def test_a_skip_is_recorded(store: Store) -> None:
     store.record_skip("event-1", "i-1", Skip("own-command", "it is ours"), NOW)
     store.record_skip("event-1", "i-1", Skip("own-command", "it is ours"), NOW)
+
+
+# --- attachments ---------------------------------------------------------------------------------
+
+
+def test_a_file_comes_back_as_it_was_kept(store: Store) -> None:
+    incident, _ = stored(store)
+    text = Attachment("02-console.txt", "text/plain", "カーネル\n".encode(), NOW)
+    image = Attachment("02-console.jpg", "image/jpeg", bytes(range(256)), NOW)
+    for attachment in (text, image):
+        store.attach(incident.id, attachment)
+    assert store.attachments(incident.id) == (image, text), "in the order of their names"
+    assert store.attachments("pm-0000000000000000") == ()
+    assert store.load(incident.id) == incident, "the incident itself stays as it was"
+    assert len(store.timeline(incident.id)) == 1
+
+
+def test_the_same_file_is_kept_once(store: Store) -> None:
+    incident, _ = stored(store)
+    for content in (b"first", b"second"):
+        store.attach(incident.id, Attachment("02-console.txt", "text/plain", content, NOW))
+    (kept,) = store.attachments(incident.id)
+    assert kept.content == b"second"
+
+
+def test_the_largest_file_fits_and_a_larger_one_is_refused(store: Store) -> None:
+    incident, _ = stored(store)
+    largest = Attachment("02-console.jpg", "image/jpeg", b"\xff" * ATTACHMENT_BYTES_MAX, NOW)
+    store.attach(incident.id, largest)
+    assert store.attachments(incident.id) == (largest,)
+    with pytest.raises(ValueError, match="300001 bytes"):
+        replace(largest, content=b"\xff" * (ATTACHMENT_BYTES_MAX + 1))

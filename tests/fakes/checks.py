@@ -12,6 +12,7 @@ from tests.fakes.fleet import FakeFleet
 
 from patchmedic.incident import Incident
 from patchmedic.model import Finding, NodeRef, Verdict
+from patchmedic.ports import Look
 
 
 class FakeAwsChecks:
@@ -20,17 +21,16 @@ class FakeAwsChecks:
     def __init__(self, fleet: FakeFleet) -> None:
         self._fleet = fleet
 
-    def run(
-        self, node: NodeRef, names: Sequence[str], incident: Incident, now: datetime
-    ) -> tuple[Finding, ...]:
+    def run(self, node: NodeRef, names: Sequence[str], incident: Incident, now: datetime) -> Look:
         found = self._fleet.nodes.get(node.node_id)
         if found is None:
-            return ()
+            return Look(())
         answers = {
             "instance-state": ("instance-stopped", found.state != "running"),
             "managed-node": ("agent-outdated", found.agent_outdated),
         }
-        return tuple(_finding(name, *answers[name], node) for name in names if name in answers)
+        names = [name for name in names if name in answers]
+        return Look(tuple(_finding(name, *answers[name], node) for name in names))
 
 
 def _finding(name: str, cause: str, bad: bool, node: NodeRef) -> Finding:

@@ -16,7 +16,7 @@ import msgspec
 from patchmedic.errors import AwsRejected, CommitConflict
 from patchmedic.incident import Incident
 from patchmedic.model import Effect, IncidentKind, NodeRef, Skip
-from patchmedic.ports import Claimed, EffectRecord, EffectStatus, TimelineEntry
+from patchmedic.ports import Attachment, Claimed, EffectRecord, EffectStatus, TimelineEntry
 
 RESULT_CHARS_MAX = 300
 
@@ -76,6 +76,7 @@ class MemoryStore:
         self._locks: dict[NodeRef, _Lock] = {}
         self._attempts: dict[tuple[NodeRef, str], dict[str, datetime]] = {}
         self._commands: dict[tuple[str, str, str], str] = {}
+        self._files: dict[str, dict[str, Attachment]] = {}
         self.skips: dict[str, SkipRecord] = {}
 
     # --- incidents -----------------------------------------------------------------------------
@@ -142,6 +143,13 @@ class MemoryStore:
 
     def timeline(self, incident_id: str) -> tuple[TimelineEntry, ...]:
         return tuple(sorted(self._timeline.get(incident_id, ()), key=lambda entry: entry.at))
+
+    def attach(self, incident_id: str, attachment: Attachment) -> None:
+        self._files.setdefault(incident_id, {})[attachment.name] = attachment
+
+    def attachments(self, incident_id: str) -> tuple[Attachment, ...]:
+        found = self._files.get(incident_id, {})
+        return tuple(found[name] for name in sorted(found))
 
     def recent(self, limit: int) -> tuple[Incident, ...]:
         found = sorted(self.all(), key=lambda i: i.opened_at, reverse=True)

@@ -128,7 +128,7 @@ def test_the_node_is_asked_for_an_end_that_lies_nowhere_else(
     assert any(noted in note for note in incident.evidence.notes)
     first, second = _checks_asked_of(fleet, node)[:2]
     assert "patch-log-tail" in first
-    assert "package-repositories" in second - first
+    assert "package-metadata" in second - first
     assert incident.classification.cause == "repository-metadata-invalid"
     assert "left out here, the end follows]" in incident.evidence.stdout
     assert not incident.evidence.truncated

@@ -133,6 +133,15 @@ CASES = [(f, *call) for f, calls in DENIED.items() for call in calls]
 CASES += [(f, *call) for f in DENIED if f != "classify" for call in (READ_OUTPUT, READ_LOGS)]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def output_bucket(cloud: LocalCloud) -> None:
+    """The bucket of samconfig's local stack: asked for one that is not there, nobody is denied."""
+    s3 = cloud.client("s3")
+    if "patch-output" not in [b["Name"] for b in s3.list_buckets()["Buckets"]]:
+        where = {"LocationConstraint": REGION}
+        s3.create_bucket(Bucket="patch-output", CreateBucketConfiguration=where)
+
+
 @pytest.mark.parametrize(
     ("function", "service", "method", "arguments"),
     CASES,
@@ -193,10 +202,6 @@ def test_classify_may_read_in_the_places_that_were_named(
     cloud: LocalCloud, night: object, service: str, method: str, arguments: Any
 ) -> None:
     """The bucket and the log group of samconfig's local stack; what is not there is no denial."""
-    s3 = cloud.client("s3")
-    if "patch-output" not in [b["Name"] for b in s3.list_buckets()["Buckets"]]:
-        where = {"LocationConstraint": REGION}
-        s3.create_bucket(Bucket="patch-output", CreateBucketConfiguration=where)
     client = _session(cloud, "classify").client(service, endpoint_url=cloud.endpoint)
     answer = "found"
     try:

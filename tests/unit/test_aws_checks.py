@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from patchmedic.checks.aws import AWS_CHECKS, needs_of, run_aws_checks
 from patchmedic.checks.aws.agent import older, version_key
+from patchmedic.checks.aws.buckets import of_url
+from patchmedic.checks.aws.filters import Way, acl_way
 from patchmedic.checks.aws.policies import allows
-from patchmedic.checks.aws.reach import Way, acl_way
 from patchmedic.checks.aws.snapshot import (
     NEEDS,
     Acl,
@@ -734,15 +735,94 @@ def test_a_second_interface_leaves_doubt_unless_it_is_blocked_too() -> None:
     assert path(on_instance(shut, interfaces=(first, inner)))["s3-unreachable"] is YES
 
 
-def test_ipv6_is_not_followed_and_so_never_confirmed() -> None:
-    only = Interface("eni-1", "subnet-1", None, None, ("sg-node",), has_ipv6=True)
-    shut = with_network(endpoints=MESSAGING, route_tables=routes())
-    assert path(on_instance(shut, interfaces=(only,)))["s3-unreachable"] is MAYBE
-    dual = replace(only, private_ip="10.0.1.7")
-    six = routes(Route("::/0", "eigw-1"))
-    with_six = with_network(endpoints=MESSAGING, route_tables=six)
-    assert path(on_instance(with_six, interfaces=(dual,)))["s3-unreachable"] is MAYBE
-    assert path(on_instance(shut, interfaces=(dual,)))["s3-unreachable"] is YES
+ONLY6 = Interface("eni-1", "subnet-1", None, None, ("sg-node",), ipv6=("2001:db8:1::7",))
+DUAL = replace(ONLY6, private_ip="10.0.1.7")
+ANY6 = "::/0"
+OUT_6 = SecurityGroup("sg-node", (GroupRule(egress=True, cidrs=(ANY, ANY6)),))
+
+
+def over_ipv6(interface: Interface, *extra: Route, **changes: Any) -> NodeSnapshot:
+    """The node with this interface, whose subnet lets IPv6 through its ACL and group."""
+    both = tuple(
+        AclEntry(n, egress, True, cidr)
+        for n, cidr in ((100, ANY), (101, ANY6))
+        for egress in (True, False)
+    )
+    groups = (OUT_6, *(g for g in network().groups or () if g.group_id != "sg-node"))
+    acls = (Acl("acl-1", both, ("subnet-1", "subnet-2", "subnet-public")),)
+    given = {"groups": groups, "acls": acls, "route_tables": routes(*extra), **changes}
+    return on_instance(with_network(endpoints=(), **given), interfaces=(interface,))
+
+
+def test_an_ipv6_only_node_is_followed_over_ipv6() -> None:
+    eigw, igw = Route(ANY6, "eigw-1"), Route(ANY6, "igw-1")
+    shut = {"s3-unreachable": YES, "ssm-endpoint-unreachable": YES}
+    well = {"s3-unreachable": NO, "ssm-endpoint-unreachable": NO}
+    assert path(over_ipv6(ONLY6)) == shut
+    assert path(over_ipv6(ONLY6, TO_NAT)) == shut  # an IPv4 route carries nothing of it
+    assert path(over_ipv6(ONLY6, eigw)) == well
+    assert path(over_ipv6(ONLY6, igw)) == well
+    assert path(over_ipv6(replace(ONLY6, ipv6=("fd00::7",)), igw)) == shut
+    assert path(over_ipv6(ONLY6, replace(eigw, blackhole=True))) == shut
+    only4 = (SecurityGroup("sg-node", (OUT_ALL,)),)
+    assert path(over_ipv6(ONLY6, eigw, groups=only4)) == shut
+    acls = (allow_all("acl-1", "subnet-1"),)
+    assert path(over_ipv6(ONLY6, eigw, acls=acls)) == shut
+    found = finding("network-path", "s3-unreachable", over_ipv6(ONLY6, eigw, acls=acls))
+    assert "--ipv6-cidr-block ::/0" in found.commands[0]
+
+
+def test_two_families_are_blocked_only_together() -> None:
+    eigw = Route(ANY6, "eigw-1")
+    assert path(over_ipv6(DUAL))["s3-unreachable"] is YES
+    assert path(over_ipv6(DUAL, eigw))["s3-unreachable"] is MAYBE
+    assert path(over_ipv6(DUAL, TO_NAT))["s3-unreachable"] is NO
+
+
+def test_hosts_with_ipv4_only_need_dns64_and_a_nat_gateway() -> None:
+    eigw, nat64 = Route(ANY6, "eigw-1"), Route("64:ff9b::/96", "nat-1")
+    plain = windows(over_ipv6(ONLY6, eigw))
+    assert path(plain)["wu-unreachable"] is MAYBE
+    subnets = tuple(replace(s, dns64=s.subnet_id == "subnet-1") for s in network().subnets or ())
+    assert path(windows(over_ipv6(ONLY6, eigw, nat64, subnets=subnets)))["wu-unreachable"] is NO
+    assert path(windows(over_ipv6(ONLY6, nat64, subnets=subnets)))["s3-unreachable"] is NO
+    assert path(windows(over_ipv6(ONLY6, nat64)))["s3-unreachable"] is YES
+    assert path(windows(over_ipv6(ONLY6)))["wu-unreachable"] is YES
+
+
+@pytest.mark.parametrize(
+    ("ip_type", "names", "verdict", "obstacle"),
+    [
+        ("ipv4", None, YES, "endpoint-ipv4-only"),
+        (None, None, MAYBE, "private-dns-off"),
+        ("dualstack", ("ssm.ap-northeast-1.amazonaws.com",), MAYBE, "dual-stack-name"),
+        ("dualstack", ("ssm.ap-northeast-1.api.aws",), NO, ""),
+    ],
+)
+def test_an_endpoint_for_an_ipv6_only_node_needs_ipv6_and_the_dual_stack_name(
+    ip_type: str | None, names: tuple[str, ...] | None, verdict: Verdict, obstacle: str
+) -> None:
+    subnets = tuple(
+        replace(s, ipv6_cidrs=(f"2001:db8:{n}::/64",))
+        for n, s in enumerate(network().subnets or (), start=1)
+    )
+    ends = tuple(replace(e, ip_type=ip_type, dns_names=names) for e in MESSAGING)
+    snapshot = over_ipv6(ONLY6, subnets=subnets)
+    assert snapshot.network is not None
+    snapshot = replace(snapshot, network=replace(snapshot.network, endpoints=ends))
+    found = finding("network-path", "ssm-endpoint-unreachable", snapshot)
+    assert (found.verdict, found.facts.get("obstacle", "")) == (verdict, obstacle)
+
+
+def test_a_gateway_endpoint_serves_ipv6_only_where_it_says_so() -> None:
+    def s3(ip_type: str | None) -> Verdict | None:
+        snapshot = over_ipv6(ONLY6, TO_S3)
+        assert snapshot.network is not None
+        ends = (replace(GATEWAY, ip_type=ip_type),)
+        network_ = replace(snapshot.network, endpoints=ends)
+        return path(replace(snapshot, network=network_))["s3-unreachable"]
+
+    assert (s3("dualstack"), s3("ipv4"), s3(None)) == (NO, YES, MAYBE)
 
 
 @given(
@@ -929,7 +1009,9 @@ def test_the_endpoint_policy_against_the_patch_buckets(policy: Any, verdict: Ver
 
 def test_an_unknown_regions_code_bucket_is_not_guessed() -> None:
     node = NodeRef("123456789012", "eu-south-1", NODE.node_id)
-    snapshot = replace(behind(endpoint_policy("patch-baseline-snapshot-eu-south-1")), node=node)
+    policy = endpoint_policy("patch-baseline-snapshot-eu-south-1")
+    there = replace(GATEWAY, policy=policy, region="eu-south-1")
+    snapshot = replace(with_network(endpoints=(there, *MESSAGING)), node=node)
     assert verdicts("s3-endpoint-policy", snapshot)["s3-access-denied"] is MAYBE
 
 
@@ -939,6 +1021,8 @@ def test_the_patch_policys_bucket_behind_a_restrictive_endpoint() -> None:
         "s3-access-denied": NO,
         "patch-policy-bucket-denied": YES,
     }
+    abroad = replace(shut, bucket_regions={BUCKET: "us-east-1"})  # passes another way, or none
+    assert verdicts("s3-endpoint-policy", abroad) == {"s3-access-denied": NO}
     documented = endpoint_policy(CODE, OLD_CODE, SNAPSHOTS, "aws-quicksetup-patchpolicy-*")
     let_in = behind(documented, parameters=OVERRIDE)
     assert verdicts("s3-endpoint-policy", let_in)["patch-policy-bucket-denied"] is MAYBE
@@ -990,6 +1074,189 @@ def test_the_patch_policy_is_found_in_the_nodes_own_runs_too() -> None:
         "aws iam tag-role --role-name patch-role --tags Key=QSConfigId-abcde,Value=abcde",
     )
     assert verdicts("patch-policy-role", healthy()) == {None: MAYBE}
+
+
+# ------------------------------------------------------------------- service-endpoint-policy
+
+
+def guarded(service: str, policy: Any, **changes: Any) -> NodeSnapshot:
+    """The endpoint of one service with this policy, the others open."""
+    ends = tuple(replace(e, policy=policy) if e.service == service else e for e in MESSAGING)
+    return replace(with_network(endpoints=(GATEWAY, *ends)), **changes)
+
+
+def service_policy(action: str, **more: Any) -> dict[str, Any]:
+    return statement("Allow", action, **{"Principal": "*", **more})
+
+
+@pytest.mark.parametrize(
+    ("service", "policy", "verdict"),
+    [
+        ("ssm", OPEN_POLICY, MAYBE),
+        ("ssm", service_policy("ssm:*"), MAYBE),
+        ("ssm", service_policy("ssm:GetParameter"), YES),
+        ("ssm", service_policy("ssm:UpdateInstanceInformation"), YES),
+        ("ssm", service_policy("*", Condition={"StringEquals": {"a": "b"}}), MAYBE),
+        ("ssm", None, MAYBE),
+        # an agent without the newer message service falls back to the older one
+        ("ssmmessages", service_policy("ssm:*"), MAYBE),
+        ("ec2messages", service_policy("ssm:*"), MAYBE),
+    ],
+)
+def test_the_policy_of_a_systems_manager_endpoint(
+    service: str, policy: Any, verdict: Verdict
+) -> None:
+    found = verdicts("service-endpoint-policy", guarded(service, policy))
+    assert found == {"iam-permission-missing": verdict}
+
+
+def test_a_denied_message_service_matters_where_there_is_no_other() -> None:
+    shut = service_policy("ssm:*")
+    old = agent(guarded("ec2messages", shut), "3.2.2303.0")
+    assert verdicts("service-endpoint-policy", old)["iam-permission-missing"] is YES
+    only = tuple(replace(e, policy=shut) for e in MESSAGING if e.service != "ssm")
+    both = with_network(endpoints=(GATEWAY, MESSAGING[0], *only))
+    assert verdicts("service-endpoint-policy", both)["iam-permission-missing"] is YES
+    assert verdicts("service-endpoint-policy", online(both))["iam-permission-missing"] is MAYBE
+
+
+def test_endpoints_that_the_agent_does_not_pass_deny_nothing() -> None:
+    shut = service_policy("s3:*")
+    for snapshot in (
+        replace(guarded("ssm", shut), network=network(endpoints=(), route_tables=routes(TO_NAT))),
+        guarded("ssm", shut, network=network(endpoints=(), amazon_dns=False)),
+    ):
+        assert verdicts("service-endpoint-policy", snapshot) == {None: MAYBE}
+    assert verdicts("service-endpoint-policy", healthy(network=None)) == {
+        "iam-permission-missing": MAYBE
+    }
+
+
+# ------------------------------------------------------------------- repository-path
+
+
+def running(snapshot: NodeSnapshot, os_name: str | None) -> NodeSnapshot:
+    assert snapshot.managed is not None
+    return replace(snapshot, managed=replace(snapshot.managed, os_name=os_name))
+
+
+def repositories(snapshot: NodeSnapshot, os_name: str | None = "Amazon Linux") -> Verdict:
+    found = verdicts("repository-path", running(snapshot, os_name))
+    return next(iter(found.values()))
+
+
+def test_amazon_linux_needs_s3_and_others_the_internet() -> None:
+    assert repositories(healthy()) is MAYBE
+    no_s3 = with_network(endpoints=MESSAGING, route_tables=routes())
+    assert repositories(no_s3) is YES
+    assert repositories(no_s3, "Ubuntu") is MAYBE  # a mirror inside the network may serve it
+    assert repositories(no_s3, None) is MAYBE
+    assert repositories(windows(no_s3)) is MAYBE
+    mute = with_network(groups=group())
+    assert repositories(mute, "Red Hat Enterprise Linux") is YES
+    inner = with_network(groups=group(GroupRule(True, "tcp", 3128, 3128, cidrs=("10.0.0.9/32",))))
+    assert repositories(inner, "Red Hat Enterprise Linux") is MAYBE
+
+
+def test_plain_http_is_enough_for_a_repository_on_the_internet() -> None:
+    rule = GroupRule(True, "tcp", 80, 80, cidrs=(ANY,))
+    snapshot = running(
+        with_network(groups=group(rule), endpoints=(), route_tables=routes(TO_NAT)), "Ubuntu"
+    )
+    found = finding("repository-path", "repository-unreachable", snapshot)
+    assert (found.verdict, found.facts["way"]) == (MAYBE, "open")
+
+
+@pytest.mark.parametrize(
+    ("policy", "verdict"),
+    [
+        (OPEN_POLICY, MAYBE),
+        (endpoint_policy(CODE, OLD_CODE, SNAPSHOTS), YES),
+        (endpoint_policy(CODE, SNAPSHOTS, "amazonlinux-2-repos-*"), MAYBE),
+        (endpoint_policy("aws-ssm-*", "*"), MAYBE),
+        (endpoint_policy(), MAYBE),
+        (None, MAYBE),
+        ({"Statement": [{"Effect": "Allow", "Action": "*", "NotResource": "x"}]}, MAYBE),
+    ],
+)
+def test_an_endpoint_policy_for_patching_alone_keeps_the_packages_out(
+    policy: Any, verdict: Verdict
+) -> None:
+    assert repositories(behind(policy)) is verdict
+
+
+# ------------------------------------------------------------------- buckets of other Regions
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        ("s3://lists/a/b.yaml", ("lists", "a/b.yaml", None)),
+        ("https://s3.us-east-1.amazonaws.com/lists/a.yaml", ("lists", "a.yaml", "us-east-1")),
+        ("https://s3-us-west-2.amazonaws.com/lists/a.yaml", ("lists", "a.yaml", "us-west-2")),
+        ("https://my.lists.s3.eu-west-1.amazonaws.com/a", ("my.lists", "a", "eu-west-1")),
+        ("https://l.s3.dualstack.eu-west-1.amazonaws.com/a?x=y", None),
+        ("https://l.s3.dualstack.eu-west-1.amazonaws.com/a", ("l", "a", "eu-west-1")),
+        ("https://example.com/lists/a", None),
+        ("https://s3.us-east-1.amazonaws.com.example.com/lists/a", None),
+        ("s3://lists", None),
+        ("", None),
+    ],
+)
+def test_buckets_are_read_from_urls(url: str, parts: Any) -> None:
+    assert of_url(url) == parts
+
+
+def test_a_bucket_in_another_region_passes_no_gateway_endpoint() -> None:
+    named = {"InstallOverrideList": ("s3://lists/list.yaml",)}
+    shut = replace(healthy(parameters=named), bucket_regions={"lists": "us-east-1"})
+    regional, abroad, _ = run_aws_checks(["network-path"], shut, NOW)
+    assert (abroad.verdict, abroad.facts["obstacle"]) == (YES, "wrong-region")
+    assert "lists" in abroad.says["en"]
+    # The regional S3 is open, but that refutes nothing while the bucket is out of reach.
+    assert (regional.verdict, regional.facts["way"]) == (MAYBE, "open")
+    assert path(replace(shut, bucket_regions={"lists": REGION}))["s3-unreachable"] is NO
+    assert path(replace(shut, bucket_regions={}))["s3-unreachable"] is NO
+    nat = with_network(endpoints=(GATEWAY, *MESSAGING), route_tables=routes(TO_S3, TO_NAT))
+    there = replace(nat, parameters=named, bucket_regions={"lists": "us-east-1"})
+    assert path(there)["s3-unreachable"] is NO
+
+
+def test_an_endpoint_of_another_region_is_none() -> None:
+    abroad = tuple(replace(e, region="us-east-1") for e in MESSAGING)
+    found = finding(
+        "network-path", "ssm-endpoint-unreachable", with_network(endpoints=(GATEWAY, *abroad))
+    )
+    assert (found.verdict, found.facts["obstacle"]) == (YES, "wrong-region")
+    gateway = replace(GATEWAY, region="us-east-1")
+    other = with_network(endpoints=(gateway, *MESSAGING), route_tables=routes())
+    assert path(other)["s3-unreachable"] is YES
+    routed = with_network(endpoints=(gateway, *MESSAGING))
+    assert path(routed)["s3-unreachable"] is MAYBE
+
+
+# ------------------------------------------------------------------- credentials, once more
+
+
+def test_default_host_management_needs_a_newer_agent() -> None:
+    bare = on_instance(healthy(profile=None, role=None), profile_arn=None)
+    served = replace(bare, host_management_role="AWSSystemsManagerDefaultEC2InstanceManagementRole")
+    cause = "instance-profile-missing"
+    assert verdicts("instance-profile", served)[cause] is NO
+    assert verdicts("instance-profile", agent(served, "3.2.582.0"))[cause] is NO
+    assert verdicts("instance-profile", agent(served, "3.2.419.0"))[cause] is YES
+    assert verdicts("instance-profile", online(agent(served, "3.2.419.0")))[cause] is NO
+    assert verdicts("instance-profile", agent(served, ""))[cause] is NO
+
+
+def test_metadata_over_ipv6_is_advice_for_a_node_without_ipv4() -> None:
+    off = on_instance(healthy(), imds_ipv6="disabled", imds_tokens="required", imds_hop_limit=1)
+    assert "imds-unreachable" not in verdicts("instance-profile", off)
+    found = finding("instance-profile", "instance-profile-missing", off)
+    assert (found.facts["imds-tokens"], found.facts["imds-hop-limit"]) == ("required", "1")
+    six = on_instance(off, interfaces=(ONLY6,))
+    assert verdicts("instance-profile", six)["imds-unreachable"] is MAYBE
+    assert silence(six) is MAYBE
 
 
 # ------------------------------------------------------------------- recent-commands
@@ -1086,6 +1353,19 @@ def test_a_hybrid_node_gets_no_ec2_verdicts() -> None:
     assert {f.check for f in found} == set(AWS_CHECKS)
 
 
+MINE = {
+    "instance-state",
+    "managed-node",
+    "instance-profile",
+    "role-policies",
+    "network-path",
+    "s3-endpoint-policy",
+    "service-endpoint-policy",
+    "repository-path",
+    "patch-policy-role",
+}
+THE_END = "The instance is being removed for good; there is nothing to patch."
+
 SITUATIONS: list[NodeSnapshot] = [
     healthy(),
     NodeSnapshot(NODE),
@@ -1100,6 +1380,20 @@ SITUATIONS: list[NodeSnapshot] = [
         for changes, _ in NAT_CASES
     ),
     with_network(amazon_dns=False),
+    with_network(dns_hostnames=False),
+    guarded("ssm", service_policy("ssm:GetParameter")),
+    guarded("ssm", None),
+    over_ipv6(ONLY6),
+    over_ipv6(ONLY6, Route(ANY6, "eigw-1")),
+    over_ipv6(DUAL, Route(ANY6, "eigw-1")),
+    windows(over_ipv6(ONLY6, Route(ANY6, "eigw-1"))),
+    running(with_network(endpoints=(), route_tables=routes()), "Ubuntu"),
+    behind(endpoint_policy(CODE, OLD_CODE, SNAPSHOTS)),
+    replace(
+        healthy(parameters={"InstallOverrideList": ("s3://lists/l",)}),
+        bucket_regions={"lists": "us-east-1"},
+    ),
+    with_network(endpoints=(GATEWAY, *(replace(e, region="us-east-1") for e in MESSAGING))),
     with_network(endpoints=(GATEWAY, *(replace(e, private_dns=False) for e in MESSAGING))),
 ]
 
@@ -1115,6 +1409,9 @@ def test_every_finding_can_be_read_and_acted_on(snapshot: NodeSnapshot) -> None:
         if found.verdict is YES:
             assert found.cause in AWS_CHECKS[found.check].causes
             assert set(found.fix) == set(LANGUAGES)
+            if found.check in MINE and found.fix["en"] != THE_END:
+                assert "onsole" in found.fix["en"]
+                assert "コンソール" in found.fix["ja"]
             assert found.fix["ja"].endswith("。")
         for command in found.commands:
             assert command.startswith("aws ")

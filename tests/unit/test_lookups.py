@@ -20,7 +20,8 @@ from botocore.validate import validate_parameters
 
 from patchmedic.checks.aws import AWS_CHECKS, needs_of, run_aws_checks
 from patchmedic.checks.aws.snapshot import NEEDS, Gap, NodeSnapshot
-from patchmedic.lookups import HOST_MANAGEMENT_SETTING, PAGES_MAX, Lookups
+from patchmedic.lookup_calls import PAGES_MAX
+from patchmedic.lookups import HOST_MANAGEMENT_SETTING, Lookups
 from patchmedic.model import NodeRef, Verdict
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -116,10 +117,12 @@ def healthy() -> dict[str, Answer]:
                     "AgentVersion": "3.3.1345.0",
                     "PlatformType": "Linux",
                     "PlatformName": "Amazon Linux",
+                    "PlatformVersion": "2023",
                 }
             ]
         },
         **commands(),
+        **operation(),
         **credentials(),
         **network(),
     }
@@ -176,6 +179,25 @@ def commands() -> dict[str, Answer]:
         "ssm:GetServiceSetting": {
             "ServiceSetting": {"SettingId": HOST_MANAGEMENT_SETTING, "SettingValue": "$None"}
         },
+    }
+
+
+def operation() -> dict[str, Answer]:
+    """What is looked up about the run itself; ``test_operation_checks.py`` has its tests."""
+    baseline = "pb-0123456789abcdef0"
+    return {
+        "ssm:GetDefaultPatchBaseline": {
+            "BaselineId": baseline,
+            "OperatingSystem": "AMAZON_LINUX_2023",
+        },
+        "ssm:GetPatchBaseline": {"BaselineId": baseline, "Name": "default"},
+        "ssm:DescribeInstancePatchStates": {"InstancePatchStates": []},
+        "ec2:GetConsoleOutput": {
+            "InstanceId": NODE.node_id,
+            "Output": "booted\nweb-1 login: ",
+            "Timestamp": NOW,
+        },
+        "ec2:GetConsoleScreenshot": {"InstanceId": NODE.node_id, "ImageData": "/9j/AAAA"},
     }
 
 
@@ -415,11 +437,93 @@ def test_the_network_is_read_as_it_is() -> None:
         ("tgw-1", True),
     ]
     assert net.acls is not None
-    assert len(net.acls[0].entries) == 4  # the IPv6 rules are no IPv4 rules
+    assert [e.cidr for e in net.acls[0].entries].count("::/0") == 4
     own = net.prefix_list("pl-own")
     assert own is not None
     assert own.cidrs == ("192.0.2.0/24",)
     assert (net.dns_support, net.dns_hostnames, net.amazon_dns) == (True, True, True)
+
+
+def test_ipv6_is_read_everywhere() -> None:
+    instance_ = instance()
+    interface_ = {
+        **instance_["NetworkInterfaces"][0],
+        "Ipv6Addresses": [{"Ipv6Address": "2001:db8::7"}],
+    }
+    options = {
+        "HttpTokens": "required",
+        "HttpPutResponseHopLimit": 1,
+        "HttpProtocolIpv6": "enabled",
+    }
+    changed = {
+        **instance_,
+        "NetworkInterfaces": [interface_],
+        "MetadataOptions": {**instance_["MetadataOptions"], **options},
+    }
+    blocks = [
+        {"Ipv6CidrBlock": "2001:db8::/64", "Ipv6CidrBlockState": {"State": "associated"}},
+        {"Ipv6CidrBlock": "2001:db9::/64", "Ipv6CidrBlockState": {"State": "disassociated"}},
+    ]
+    world = World()
+    world.answers["ec2:DescribeInstances"] = {"Reservations": [{"Instances": [changed]}]}
+    world.answers["ec2:DescribeSubnets"] = {
+        "Subnets": [
+            {
+                "SubnetId": "subnet-1",
+                "VpcId": "vpc-1",
+                "Ipv6Native": True,
+                "EnableDns64": True,
+                "Ipv6CidrBlockAssociationSet": blocks,
+            }
+        ]
+    }
+    world.answers["ec2:DescribeSecurityGroups"] = {
+        "SecurityGroups": [
+            {
+                "GroupId": "sg-node",
+                "IpPermissionsEgress": [{"IpProtocol": "-1", "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}],
+            }
+        ]
+    }
+    snapshot = world.look()
+    assert snapshot.instance is not None
+    assert snapshot.instance.interfaces[0].ipv6 == ("2001:db8::7",)
+    assert snapshot.instance.imds_tokens == "required"
+    assert (snapshot.instance.imds_hop_limit, snapshot.instance.imds_ipv6) == (1, "enabled")
+    assert snapshot.network is not None
+    assert snapshot.network.subnets is not None
+    subnet = snapshot.network.subnets[0]
+    assert (subnet.cidr, subnet.ipv6_cidrs, subnet.dns64) == (None, ("2001:db8::/64",), True)
+    assert snapshot.network.groups is not None
+    assert snapshot.network.groups[0].rules[0].cidrs == ("::/0",)
+
+
+def refused(region: str | None) -> ClientError:
+    """S3's refusal, which names the bucket's Region all the same."""
+    headers = {"x-amz-bucket-region": region} if region else {}
+    meta = {"HTTPStatusCode": 403, "HTTPHeaders": headers}
+    body = {"Error": {"Code": "403", "Message": "Forbidden"}, "ResponseMetadata": meta}
+    return ClientError(body, "HeadBucket")
+
+
+@pytest.mark.parametrize(
+    ("answer", "regions", "gaps"),
+    [
+        ({"BucketRegion": "us-east-1"}, {"lists": "us-east-1"}, set()),
+        (refused("eu-west-1"), {"lists": "eu-west-1"}, set()),
+        (refused(None), {}, {"s3:ListBucket"}),
+        ({}, {}, set()),
+    ],
+)
+def test_the_regions_of_the_runs_buckets(
+    answer: Answer, regions: dict[str, str], gaps: set[str]
+) -> None:
+    world = World(**{"s3:HeadBucket": answer})
+    named = {"InstallOverrideList": ("s3://lists/list.yaml",)}
+    snapshot = Lookups(world.client).snapshot(NODE, NEEDS, now=NOW, parameters=named)
+    assert snapshot.bucket_regions == regions
+    assert gap_calls(snapshot) == gaps
+    assert World().look().bucket_regions == {}
 
 
 def test_the_healthy_world_is_judged_healthy() -> None:
@@ -509,7 +613,13 @@ def test_a_hybrid_node_never_asks_ec2() -> None:
             }
         ]
     }
-    world = World(**{"ssm:DescribeInstanceInformation": hybrid})
+    world = World(
+        **{
+            "ssm:DescribeInstanceInformation": hybrid,
+            "ssm:ListTagsForResource": {"TagList": [{"Key": "Patch Group", "Value": "web"}]},
+            "ssm:GetPatchBaselineForPatchGroup": {"BaselineId": "pb-0123456789abcdef0"},
+        }
+    )
     snapshot = world.look(NEEDS, node)
     assert "ec2" not in world.made
     assert snapshot.platform == "windows"

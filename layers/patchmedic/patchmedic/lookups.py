@@ -1,13 +1,12 @@
 """Reads a node's set-up from EC2, IAM and Systems Manager into a plain snapshot.
 
 Here: the calls of the AWS-side checks, all of them read-only, and nothing that judges an answer.
-Not here: the shape of a snapshot and the verdicts (``checks.aws``), the node's own state for the
-workflow (``nodes``).
+Not here: the shape of a snapshot and the verdicts (``checks.aws``), the look-ups about the patch
+operation itself (``lookups_patching``), the node's own state for the workflow (``nodes``).
 
 Nothing that AWS answers is an exception to the caller.  A missing permission, throttling past
 botocore's own retries, a time-out, a vanished thing: each leaves its part of the snapshot unknown
-and a ``Gap`` that names the call, its error code and AWS's words.  An answer with more pages than
-``PAGES_MAX`` counts as unknown too, since half a list proves nothing about what is not in it.
+and a ``Gap`` (``lookup_calls`` makes the calls).
 
 The client factory is expected to retry adaptively (``patchmedic.aws.Clients`` does).  Clients are
 asked for when the first call of a service is made, so that a check which needs neither EC2 nor
@@ -19,8 +18,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any, TypeVar
+
+from botocore.exceptions import ClientError
 
 from patchmedic.aws import Clients, call
 from patchmedic.checks.aws import AWS_CHECKS, needs_of, run_aws_checks, shapes
@@ -45,15 +45,19 @@ from patchmedic.checks.aws.snapshot import (
     Role,
     RouteTable,
     SecurityGroup,
+    Told,
 )
 from patchmedic.errors import AwsError
 from patchmedic.incident import Incident
-from patchmedic.model import Finding, NodeRef
+from patchmedic.lookups_patching import OperationReader, attachments_of, told_of
+from patchmedic.model import NodeRef
+from patchmedic.ports import Look
 
-PAGES_MAX = 20
 POLICIES_MAX = 30
 """A role holds at most 20 managed policies by quota; inline ones are bounded by their size."""
 PREFIX_LISTS_MAX = 20
+BUCKETS_MAX = 4
+"""A run names two lists at most, and a patch policy one bucket."""
 COMMANDS_BACK = timedelta(hours=24)
 HOST_MANAGEMENT_SETTING = "/ssm/managed-instance/default-ec2-instance-management-role"
 HOST_MANAGEMENT_OFF = frozenset({"", "$None"})
@@ -80,6 +84,7 @@ class Lookups:
         now: datetime,
         command_id: str | None = None,
         parameters: Mapping[str, tuple[str, ...]] | None = None,
+        told: Told | None = None,
     ) -> NodeSnapshot:
         """One look at the node.  ``wanted`` holds needs (``checks.aws.needs_of`` gives them);
         the run that failed and its parameters are passed on to the checks."""
@@ -87,7 +92,13 @@ class Lookups:
         if unknown:
             raise ValueError(f"These are no parts of a snapshot: {', '.join(sorted(unknown))}")
         reader = _Reader(self._client, node)
-        empty = NodeSnapshot(node, wanted, command_id=command_id, parameters=parameters or {})
+        empty = NodeSnapshot(
+            node,
+            wanted,
+            command_id=command_id,
+            parameters=parameters or {},
+            told=told or Told(),
+        )
         return reader.fill(empty, now)
 
 
@@ -97,13 +108,11 @@ class AwsSide:
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
-    def run(
-        self, node: NodeRef, names: Sequence[str], incident: Incident, now: datetime
-    ) -> tuple[Finding, ...]:
-        """The findings of those of ``names`` that are AWS-side checks."""
+    def run(self, node: NodeRef, names: Sequence[str], incident: Incident, now: datetime) -> Look:
+        """The findings of those of ``names`` that are AWS-side checks, and what they saw."""
         mine = [name for name in names if name in AWS_CHECKS]
         if not mine or not node.node_id.startswith(("i-", "mi-")):
-            return ()
+            return Look(())
         lookups = Lookups(lambda service: self._clients.get(service, node.region))
         snapshot = lookups.snapshot(
             node,
@@ -111,8 +120,9 @@ class AwsSide:
             now=now,
             command_id=_failed_run(incident),
             parameters=incident.evidence.parameters,
+            told=told_of(incident),
         )
-        return run_aws_checks(mine, snapshot, now)
+        return Look(run_aws_checks(mine, snapshot, now), attachments_of(snapshot, now))
 
 
 def _failed_run(incident: Incident) -> str | None:
@@ -123,13 +133,8 @@ def _failed_run(incident: Incident) -> str | None:
     return next(runs, None)
 
 
-class _Reader:
+class _Reader(OperationReader):
     """One snapshot in the making: the calls, and the gaps that they leave."""
-
-    def __init__(self, client: Callable[[str], Any], node: NodeRef) -> None:
-        self._client = client
-        self._node = node
-        self._gaps: list[Gap] = []
 
     def fill(self, snapshot: NodeSnapshot, now: datetime) -> NodeSnapshot:
         """Each part in turn; later ones build on what the earlier ones found."""
@@ -145,47 +150,13 @@ class _Reader:
         if NEED_PERMISSIONS in wanted and snapshot.role is not None:
             snapshot = replace(snapshot, decisions=self._decisions(snapshot, snapshot.role))
         if NEED_NETWORK in wanted and snapshot.instance is not None:
-            snapshot = replace(snapshot, network=self._network(snapshot.instance))
+            snapshot = replace(
+                snapshot,
+                network=self._network(snapshot.instance),
+                bucket_regions=self._bucket_regions(snapshot),
+            )
+        snapshot = self._operation(snapshot)
         return replace(snapshot, gaps=tuple(self._gaps))
-
-    # ---------------------------------------------------------------- calling
-
-    def _one(self, service: str, action: str, **kwargs: Any) -> Any:
-        """One call's answer, or ``None`` and a gap."""
-        method = _snake(action)
-        name = f"{service}:{action}"
-        try:
-            return call(name, lambda: getattr(self._client(service), method)(**kwargs))
-        except AwsError as error:
-            self._gaps.append(Gap(name, error.code, error.message))
-            return None
-
-    def _all(self, service: str, action: str, key: str, **kwargs: Any) -> list[Any] | None:
-        """Every item of a paginated call, or ``None`` and a gap."""
-        name = f"{service}:{action}"
-
-        def read() -> tuple[list[Any], bool]:
-            pages = iter(self._client(service).get_paginator(_snake(action)).paginate(**kwargs))
-            found = [item for page in islice(pages, PAGES_MAX) for item in page.get(key) or ()]
-            return found, next(pages, None) is not None
-
-        try:
-            found, more = call(name, read)
-        except AwsError as error:
-            self._gaps.append(Gap(name, error.code, error.message))
-            return None
-        if more:
-            self._gaps.append(Gap(name, "TooManyPages", f"more than {PAGES_MAX} pages"))
-            return None
-        return list(found)
-
-    def _forget(self, service: str, action: str, codes: frozenset[str]) -> bool:
-        """Take back the last gap when it is an answer, not a failure: "there is no such thing"."""
-        last = self._gaps[-1] if self._gaps else None
-        if last is None or last.call != f"{service}:{action}" or last.code not in codes:
-            return False
-        self._gaps.pop()
-        return True
 
     # ---------------------------------------------------------------- the node
 
@@ -353,7 +324,7 @@ class _Reader:
             return None
         tables = self._in_vpc("DescribeRouteTables", "RouteTables", vpc_id, shapes.route_table)
         endpoints = self._endpoints(vpc_id)
-        groups = self._groups(instance, endpoints or ())
+        groups = self._security_groups(instance, endpoints or ())
         network = Network(
             vpc_id=vpc_id,
             subnets=self._in_vpc("DescribeSubnets", "Subnets", vpc_id, shapes.subnet),
@@ -383,7 +354,7 @@ class _Reader:
         )
         return None if found is None else tuple(e for e in found if e is not None)
 
-    def _groups(
+    def _security_groups(
         self, instance: Instance, endpoints: Sequence[Endpoint]
     ) -> tuple[SecurityGroup, ...] | None:
         """The node's groups, and those of the endpoints that it could use."""
@@ -415,6 +386,38 @@ class _Reader:
             if entries is not None:
                 lists.append(PrefixList(list_id, "", tuple(str(e["Cidr"]) for e in entries)))
         return tuple(lists)
+
+    def _bucket_regions(self, snapshot: NodeSnapshot) -> Mapping[str, str]:
+        """Where the buckets of the run's own lists are: a gateway endpoint stops at the Region.
+
+        S3 names the Region of a bucket also where it denies the request (HeadBucket asks for
+        ``s3:ListBucket``), so a refusal answers too.
+        """
+        found = {}
+        for bucket in sorted(permission_rules.named_buckets(snapshot))[:BUCKETS_MAX]:
+            region = self._bucket_region(bucket)
+            if region:
+                found[bucket] = region
+        return found
+
+    def _bucket_region(self, bucket: str) -> str | None:
+        def ask() -> str | None:
+            try:
+                answer = self._client("s3").head_bucket(Bucket=bucket)
+            except ClientError as error:
+                told = _region_told(error.response)
+                if told is None:
+                    raise
+                return told
+            region = answer.get("BucketRegion")
+            return str(region) if region else None
+
+        try:
+            region: str | None = call("s3:ListBucket", ask)
+            return region
+        except AwsError as error:
+            self._gaps.append(Gap("s3:ListBucket", error.code, error.message))
+            return None
 
     def _dns(self, network: Network) -> Network:
         """Whether Amazon's resolver answers in this VPC, which private DNS names need."""
@@ -451,10 +454,12 @@ class _Reader:
         return None
 
 
+def _region_told(answer: Mapping[str, Any]) -> str | None:
+    """S3 says in a header where a bucket is, in a refusal and a redirection too."""
+    headers = (answer.get("ResponseMetadata") or {}).get("HTTPHeaders") or {}
+    region = headers.get("x-amz-bucket-region")
+    return str(region) if region else None
+
+
 def _vpc_filter(vpc_id: str) -> Mapping[str, Any]:
     return {"Name": "vpc-id", "Values": [vpc_id]}
-
-
-def _snake(action: str) -> str:
-    """``DescribeInstances`` -> ``describe_instances``, as boto3 names its methods."""
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in action).lstrip("_")

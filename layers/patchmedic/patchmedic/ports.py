@@ -133,6 +133,25 @@ class Claimed:
     until: datetime
 
 
+ATTACHMENT_BYTES_MAX = 300_000
+"""One record holds 400 KB, keys and all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that is kept with an incident: seen once, at a moment that does not come back."""
+
+    name: str
+    """Its own within the incident: the same name is the same file."""
+    media_type: str
+    content: bytes
+    taken_at: datetime
+
+    def __post_init__(self) -> None:
+        if len(self.content) > ATTACHMENT_BYTES_MAX:
+            raise ValueError(f"attachment {self.name} has {len(self.content)} bytes")
+
+
 class Store(Protocol):
     """The truth: incidents, their timeline, pending effects, locks and attempts."""
 
@@ -152,6 +171,8 @@ class Store(Protocol):
     ) -> None: ...
     def note(self, incident_id: str, entry: TimelineEntry, finished_effect: str | None) -> None: ...
     def timeline(self, incident_id: str) -> tuple[TimelineEntry, ...]: ...
+    def attach(self, incident_id: str, attachment: Attachment) -> None: ...
+    def attachments(self, incident_id: str) -> tuple[Attachment, ...]: ...
     def recent(self, limit: int) -> tuple[Incident, ...]: ...
 
     def effect(self, effect_id: str) -> EffectRecord | None: ...
@@ -253,12 +274,20 @@ class Nodes(Protocol):
     def kill_switch(self) -> str: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look from the AWS side brought."""
+
+    findings: tuple[Finding, ...]
+    attachments: tuple[Attachment, ...] = ()
+
+
 class AwsChecks(Protocol):
     """The checks from the AWS side, with their look-ups."""
 
     def run(
         self, node: NodeRef, names: Sequence[str], incident: Incident, now: datetime
-    ) -> tuple[Finding, ...]: ...
+    ) -> Look: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ One table, string keys ``pk`` and ``sk``::
 
     INCIDENT#<id>            INCIDENT                 the incident (body) and its indexed fields
     INCIDENT#<id>            AT#<time>#<unique>       a line of its timeline
+    INCIDENT#<id>            FILE#<name>              an attachment, as it was taken
     INCIDENT#<id>            EFFECT#<effect id>       an intent: pending -> claimed -> sent -> done
     NODE#<acct>#<reg>#<id>   OPEN#<kind>              which incident is open for that node and kind
     NODE#…                   RUN#<kind>#<run key>     which incident a run belongs to
@@ -44,7 +45,7 @@ from patchmedic.aws import call, from_client_error
 from patchmedic.errors import AwsRejected, CommitConflict
 from patchmedic.incident import Incident
 from patchmedic.model import Effect, IncidentKind, NodeRef, Skip
-from patchmedic.ports import Claimed, EffectRecord, EffectStatus, TimelineEntry
+from patchmedic.ports import Attachment, Claimed, EffectRecord, EffectStatus, TimelineEntry
 
 RETENTION_DAYS = 400
 RUN_RETENTION_DAYS = 60
@@ -183,6 +184,19 @@ class DynamoStore:
             {":pk": _incident_key(incident_id), ":sk": "AT#"},
         )
         return tuple(_decode(i, TimelineEntry) for i in items)
+
+    def attach(self, incident_id: str, attachment: Attachment) -> None:
+        """Keep a file with an incident; one of the same name gives way to it."""
+        item = _attachment_item(incident_id, attachment)
+        call("PutItem", self._client.put_item, TableName=self._table, Item=item)
+
+    def attachments(self, incident_id: str) -> tuple[Attachment, ...]:
+        """An incident's files, by name."""
+        items = self._query(
+            "pk = :pk AND begins_with(sk, :sk)",
+            {":pk": _incident_key(incident_id), ":sk": "FILE#"},
+        )
+        return tuple(_attachment(i) for i in items)
 
     def recent(self, limit: int) -> tuple[Incident, ...]:
         """The newest incidents, newest first, from at most ``RECENT_DAYS_MAX`` days."""
@@ -583,6 +597,30 @@ def _timeline_item(incident_id: str, entry: TimelineEntry) -> Item:
             "body": _body(entry),
             "expires_at": _epoch(entry.at + timedelta(days=RETENTION_DAYS)),
         }
+    )
+
+
+def _attachment_item(incident_id: str, attachment: Attachment) -> Item:
+    return {
+        **_attributes(
+            {
+                "pk": _incident_key(incident_id),
+                "sk": f"FILE#{attachment.name}",
+                "media_type": attachment.media_type,
+                "taken_at": _stamp(attachment.taken_at),
+                "expires_at": _epoch(attachment.taken_at + timedelta(days=RETENTION_DAYS)),
+            }
+        ),
+        "content": {"B": attachment.content},
+    }
+
+
+def _attachment(item: Item) -> Attachment:
+    return Attachment(
+        name=item["sk"]["S"].removeprefix("FILE#"),
+        media_type=item["media_type"]["S"],
+        content=bytes(item["content"]["B"]),
+        taken_at=datetime.fromisoformat(item["taken_at"]["S"]),
     )
 
 

@@ -1,7 +1,8 @@
 """What the read-only check documents print on a node.
 
-Here: the look at a healthy node, check by check, with what its faults change in it.  The answer
-depends on the node's state alone.  Not here: what any of it means.
+Here: the look at a node, check by check, with what its faults change in it.  The answer depends on
+the node's state alone.  Not here: what a check sees where all is well (``healthy``), and what any
+of it means.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import time
 from typing import Any
 
 from patchmedic_local import cloud
-from patchmedic_local.fleet import transcripts
+from patchmedic_local.fleet import healthy, transcripts
 from patchmedic_local.fleet.effects import applies
 from patchmedic_local.fleet.node import Node, Outcome
-from patchmedic_local.fleet.patch_run import facts_for_choice, package_manager
+from patchmedic_local.fleet.patch_run import facts_for_choice
 from patchmedic_local.options import REGION
 from patchmedic_local.scenario.fault import fill
 
@@ -22,35 +23,11 @@ _RECENT_SECONDS = 6 * 3600
 _LEFTOVER_MINUTES_MIN = 2
 _TAIL_STDOUT, _TAIL_STDERR = 4900, 900
 _BEGIN, _END = "<<<PATCHMEDIC-FINDINGS", "PATCHMEDIC-FINDINGS>>>"
-_SHARED = ("disk-space", "patch-runs", "credentials", "s3-reach", "ssm-reach", "agent", "imds")
-_BY_PLATFORM = {
-    "linux": (
-        *_SHARED,
-        "package-lock",
-        "payload-leftovers",
-        "package-repositories",
-        "dpkg-state",
-        "clock",
-        "reboot-pending",
-        "patch-log-tail",
-    ),
-    "macos": (*_SHARED, "payload-leftovers", "clock", "reboot-pending", "patch-log-tail"),
-    "windows": (
-        *_SHARED,
-        "clock",
-        "wu-services",
-        "wu-reach",
-        "wu-components",
-        "wu-proxy",
-        "reboot-pending",
-        "patch-log-tail",
-    ),
-}
 
 
 def look(node: Node, wanted: str) -> Outcome:
     """The whole output of a Check document for ``Checks=wanted``."""
-    names = list(_BY_PLATFORM[node.platform])
+    names = list(healthy.CHECKS[node.platform])
     if wanted != "all":
         chosen = wanted.split(",")
         names = [name for name in names if name in chosen]
@@ -86,37 +63,9 @@ def _undisturbed(node: Node, name: str) -> tuple[str, dict[str, str]]:
         return _credentials(node)
     if name == "imds":
         return _imds(node)
-    if name == "package-lock":
-        manager = package_manager(node)
-        return "ok", {"manager": manager, "lock": "", "holder_pid": "", "holder": ""}
     if name == "patch-log-tail":
         return _tail(node)
-    if name == "agent":
-        return "ok", {"version": node.agent_version, "state": "running"}
-    facts = dict(_QUIET[name])
-    if name == "disk-space" and node.platform == "windows":
-        facts.update(path="C:", free_inodes="not counted")
-    return "ok", facts
-
-
-_QUIET: dict[str, dict[str, str]] = {
-    "disk-space": {
-        "path": "/var",
-        "free_mb": "6144",
-        "need_mb": "500",
-        "free_inodes": "812345",
-    },
-    "s3-reach": {"host": f"s3.dualstack.{REGION}.amazonaws.com", "error": "", "seconds": "0.1"},
-    "ssm-reach": {"host": f"ssm.{REGION}.amazonaws.com", "error": ""},
-    "package-repositories": {"repository": "", "error": ""},
-    "dpkg-state": {"broken": ""},
-    "clock": {"offset_seconds": "0.1", "source": "169.254.169.123"},
-    "reboot-pending": {"reasons": ""},
-    "wu-services": {"service": "wuauserv", "start_type": "Manual", "state": "Running"},
-    "wu-reach": {"host": "fe2.update.microsoft.com", "error": "", "wsus": ""},
-    "wu-components": {"hresult": "", "count": "0", "source": "WindowsUpdateClient"},
-    "wu-proxy": {"winhttp": "", "agent": ""},
-}
+    return healthy.look(node, name)
 
 
 def _tail(node: Node) -> tuple[str, dict[str, str]]:

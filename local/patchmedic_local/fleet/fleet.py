@@ -13,6 +13,7 @@ from typing import Any
 
 from patchmedic_local.fleet import aws_documents, building, outputs
 from patchmedic_local.fleet.associations import Associations
+from patchmedic_local.fleet.baselines import Baselines
 from patchmedic_local.fleet.commands import Command, RunCommand
 from patchmedic_local.fleet.documents import Documents
 from patchmedic_local.fleet.effects import Effect
@@ -34,6 +35,7 @@ class Fleet:
         self.timing = timing
         self.nodes: dict[str, Node] = {}
         self.documents = Documents()
+        self.baselines = Baselines()
         self.calendars: dict[str, str] = {}
         self.faults: dict[str, Fault] = load_faults()
         self.network = building.Network()

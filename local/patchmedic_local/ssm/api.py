@@ -26,6 +26,7 @@ _HEADERS = {"Content-Type": "application/x-amz-json-1.1"}
 _OPERATION_MODULES = (
     "run_command",
     "inventory",
+    "baselines",
     "state_manager",
     "maintenance",
     "documents",

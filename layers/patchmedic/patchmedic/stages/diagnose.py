@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from patchmedic.checks import node as node_checks
 from patchmedic.errors import AwsDenied, AwsError, AwsRejected, AwsThrottled
 from patchmedic.incident import EffectFailed, EffectRefused, FindingsRead
 from patchmedic.model import EffectKind, Mode, Platform
 from patchmedic.policy import MODE_TAG, Refused, kill_switch_guard, narrow_mode
-from patchmedic.ports import AwsChecks, NodeInfo
+from patchmedic.ports import Attachment, AwsChecks, NodeInfo
 from patchmedic.stages.common import (
     Context,
     Taken,
@@ -50,13 +51,27 @@ def carry_out(ctx: Context, aws_checks: AwsChecks, effect_id: str) -> str:
         fact = EffectRefused(effect_id, refused.rule, refused.reason)
         return settle(ctx, taken, fact, BY)
     names = [str(n) for n in taken.effect.payload["checks"]]
-    findings = aws_checks.run(taken.effect.node, names, taken.incident, ctx.clock.now())
+    look = aws_checks.run(taken.effect.node, names, taken.incident, ctx.clock.now())
+    _keep(ctx, taken, look.attachments)
+    findings = look.findings
     info = _node_info(ctx, taken)
     wanted = _node_check_names(names, info)
     if info is None or info.ping != "Online" or info.platform is None or not wanted:
         return settle(ctx, taken, FindingsRead(effect_id, findings, True, _name(tags)), BY)
     advance(ctx, taken.incident.id, FindingsRead(effect_id, findings, False, _name(tags)), BY)
     return _send(ctx, taken, info.platform, wanted)
+
+
+def _keep(ctx: Context, taken: Taken, attachments: tuple[Attachment, ...]) -> None:
+    """Store the files before the findings that speak of them.
+
+    Their names carry the effect's number: the same look, done again, writes the same files, and a
+    later look leaves the earlier one's alone.
+    """
+    number = taken.effect.effect_id.rpartition("-")[2]
+    for attachment in attachments:
+        named = replace(attachment, name=f"{number}-{attachment.name}")
+        ctx.store.attach(taken.incident.id, named)
 
 
 def _tags(ctx: Context, taken: Taken) -> Mapping[str, str] | None:

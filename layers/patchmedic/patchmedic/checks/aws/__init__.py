@@ -19,14 +19,33 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
-from patchmedic.checks.aws import agent, commands, instance, network, permissions, silence
+from patchmedic.checks.aws import (
+    agent,
+    baseline,
+    commands,
+    compliance,
+    console,
+    instance,
+    network,
+    parameters,
+    permissions,
+    rate_control,
+    repositories,
+    service_endpoints,
+    silence,
+)
 from patchmedic.checks.aws.snapshot import (
+    NEED_BASELINE,
     NEED_COMMANDS,
+    NEED_CONSOLE,
+    NEED_HOOKS,
     NEED_INSTANCE,
     NEED_MANAGED,
     NEED_NETWORK,
+    NEED_PATCH_STATE,
     NEED_PERMISSIONS,
     NEED_PROFILE,
+    NEED_WHOLE_COMMAND,
     NodeSnapshot,
 )
 from patchmedic.model import Finding
@@ -46,6 +65,7 @@ class AwsCheck:
 
 
 _PLACE = frozenset({NEED_INSTANCE, NEED_MANAGED})
+_HISTORY = frozenset({NEED_COMMANDS})
 _ROLE = _PLACE | {NEED_PROFILE, NEED_PERMISSIONS}
 
 _CHECKS = (
@@ -78,12 +98,43 @@ _CHECKS = (
         permissions.check_endpoint,
     ),
     AwsCheck(
+        "service-endpoint-policy",
+        ("iam-permission-missing",),
+        _PLACE | {NEED_NETWORK, NEED_PROFILE},
+        service_endpoints.check,
+    ),
+    AwsCheck(
+        "repository-path", ("repository-unreachable",), _PLACE | {NEED_NETWORK}, repositories.check
+    ),
+    AwsCheck(
         "patch-policy-role",
         ("patch-policy-bucket-denied",),
         _ROLE | {NEED_COMMANDS},
         permissions.check_patch_policy,
     ),
-    AwsCheck("recent-commands", ("concurrent-run",), frozenset({NEED_COMMANDS}), commands.check),
+    AwsCheck("recent-commands", ("concurrent-run",), _HISTORY, commands.check),
+    AwsCheck(
+        "command-parameters",
+        ("parameters-invalid", "agent-outdated"),
+        frozenset({NEED_MANAGED, NEED_HOOKS}),
+        parameters.check,
+    ),
+    AwsCheck(
+        "patch-baseline", ("baseline-missing",), _PLACE | _HISTORY | {NEED_BASELINE}, baseline.check
+    ),
+    AwsCheck("compliance-sources", (), _HISTORY | {NEED_PATCH_STATE}, compliance.check),
+    AwsCheck(
+        "rate-control",
+        ("command-cancelled",),
+        _HISTORY | {NEED_WHOLE_COMMAND},
+        rate_control.check,
+    ),
+    AwsCheck(
+        "boot-console",
+        ("instance-impaired", "update-rolled-back"),
+        _PLACE | _HISTORY | {NEED_CONSOLE},
+        console.check,
+    ),
     AwsCheck(
         "agent-silence",
         ("agent-not-running",),

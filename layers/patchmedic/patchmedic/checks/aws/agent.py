@@ -24,6 +24,7 @@ LISTED_FOR = timedelta(days=30)
 RUN_PATCH_BASELINE_MIN = "2.0.834.0"
 WITH_HOOKS_MIN = "3.0.502"
 OWN_CREDENTIALS_MIN = "3.2.183.0"
+HOST_MANAGEMENT_MIN = "3.2.582.0"
 WITHOUT_EC2MESSAGES_MIN = "3.3.40.0"
 
 DOCUMENT_MIN = {
@@ -201,8 +202,10 @@ def _too_old(snapshot: NodeSnapshot, managed: ManagedNode, document: str, need: 
             "古いバージョンです。",
         ),
         fix=text(
-            "Update the agent, then patch again.",
-            "エージェントを更新してから、再度パッチを適用してください。",
+            "Update the agent, then patch again (Systems Manager console: Run Command, "
+            "AWS-UpdateSSMAgent).",
+            "エージェントを更新してから、再度パッチを適用してください (Systems Manager "
+            "コンソール: [Run Command] → AWS-UpdateSSMAgent)。",
         ),
         commands=_update_commands(snapshot),
         facts={"agent-version": str(managed.agent_version), "needs": need, "document": document},

@@ -7,6 +7,8 @@ conclude anything from a name that it does not know.
 
 from __future__ import annotations
 
+import re
+
 CODE_SUFFIX = {
     "ap-northeast-1": "4849fa78f",
     "ap-northeast-2": "10467995c",
@@ -60,3 +62,24 @@ def partition(region: str) -> str:
     if region.startswith("cn-"):
         return "aws-cn"
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+_HOST = re.compile(
+    r"https://(?:(?P<host_bucket>[a-z0-9.-]+)\.)?s3[.-](?:dualstack\.)?(?P<region>[a-z0-9-]+)"
+    r"\.amazonaws\.com(?:\.cn)?/(?P<path>[^?#]+)"
+)
+
+
+def of_url(url: str) -> tuple[str, str, str | None] | None:
+    """Bucket, key and (where the URL says it) Region of ``s3://…`` or an ``https://`` S3 URL."""
+    if url.startswith("s3://"):
+        bucket, _, key = url.removeprefix("s3://").partition("/")
+        return (bucket, key, None) if bucket and key else None
+    found = _HOST.fullmatch(url)
+    if found is None:
+        return None
+    bucket, path = found["host_bucket"], found["path"]
+    key = path
+    if bucket is None:
+        bucket, _, key = path.partition("/")
+    return (bucket, key, found["region"]) if bucket and key else None

@@ -16,6 +16,9 @@ CHECK = "recent-commands"
 TOO_CLOSE = timedelta(minutes=2)
 """AWS documents that runs of the patch documents within two minutes of each other fail."""
 
+STEP_MAX = timedelta(hours=2)
+"""The patch documents give each of their steps this long."""
+
 PATCH_DOCUMENTS = frozenset(
     {
         "AWS-RunPatchBaseline",
@@ -45,18 +48,19 @@ def is_patch_run(command: NodeCommand) -> bool:
     return command.document.rsplit("/", 1)[-1] in PATCH_DOCUMENTS
 
 
-def _detail(command: NodeCommand) -> str:
+def detail_of(command: NodeCommand) -> str:
+    """The status in detail, in the one spelling that is compared."""
     return (command.status_details or command.status).replace(" ", "").lower()
 
 
 def ran(command: NodeCommand) -> bool:
     """It reached the node and did something there."""
-    cancelled = _detail(command) == "cancelled" and command.finished is None
-    return _detail(command) not in NEVER_RAN and not cancelled
+    cancelled = detail_of(command) == "cancelled" and command.finished is None
+    return detail_of(command) not in NEVER_RAN and not cancelled
 
 
 def is_running(command: NodeCommand) -> bool:
-    return _detail(command) in RUNNING
+    return detail_of(command) in RUNNING
 
 
 def check(snapshot: NodeSnapshot, now: datetime) -> tuple[Finding, ...]:
@@ -67,14 +71,14 @@ def check(snapshot: NodeSnapshot, now: datetime) -> tuple[Finding, ...]:
         return (not_read(CHECK, "concurrent-run", snapshot, what, *calls),)
     runs = sorted(
         (c for c in snapshot.commands if is_patch_run(c) and ran(c)),
-        key=lambda c: (c.requested, c.command_id),
+        key=lambda c: (began(c), c.command_id),
     )
     subject = _subject(snapshot, runs)
     if subject is None:
         return (_nothing(snapshot, len(runs)),)
     for other in runs:
         if other.command_id != subject.command_id and _meet(subject, other):
-            return (_met(snapshot, *sorted((subject, other), key=lambda c: c.requested)),)
+            return (_met(snapshot, *sorted((subject, other), key=began)),)
     return (_nothing(snapshot, len(runs)),)
 
 
@@ -85,11 +89,25 @@ def _subject(snapshot: NodeSnapshot, runs: list[NodeCommand]) -> NodeCommand | N
     return next((c for c in runs if c.command_id == snapshot.command_id), None)
 
 
-def _meet(one: NodeCommand, other: NodeCommand) -> bool:
-    first, second = sorted((one, other), key=lambda c: c.requested)
-    if second.requested - first.requested <= TOO_CLOSE:
+def began(command: NodeCommand) -> datetime:
+    """When it started on the node; rate control can make that much later than its request."""
+    return command.started or command.requested
+
+
+def _meet(subject: NodeCommand, other: NodeCommand) -> bool:
+    """Whether the other run can have disturbed the one that failed.
+
+    A run that began after the failed one had ended did not; one that is shown as running for
+    longer than a step may take has more likely lost its agent.
+    """
+    first, second = sorted((subject, other), key=began)
+    if first is subject and subject.finished is not None and subject.finished <= began(second):
+        return False
+    if began(second) - began(first) <= TOO_CLOSE:
         return True
-    return is_running(first) or (first.finished is not None and first.finished > second.requested)
+    if first.finished is not None:
+        return first.finished > began(second)
+    return is_running(first) and began(second) - began(first) <= STEP_MAX
 
 
 def _nothing(snapshot: NodeSnapshot, count: int) -> Finding:
@@ -105,7 +123,7 @@ def _nothing(snapshot: NodeSnapshot, count: int) -> Finding:
 
 def _met(snapshot: NodeSnapshot, first: NodeCommand, second: NodeCommand) -> Finding:
     node, region = snapshot.node.node_id, snapshot.node.region
-    gap = int((second.requested - first.requested).total_seconds())
+    gap = int((began(second) - began(first)).total_seconds())
     return confirms(
         CHECK,
         "concurrent-run",
@@ -118,11 +136,12 @@ def _met(snapshot: NodeSnapshot, first: NodeCommand, second: NodeCommand) -> Fin
             f"{second.command_id} ({second.document}) が開始されています。",
         ),
         fix=text(
-            "Find what starts each of them (maintenance windows, associations, patch policies) "
-            "and keep one, or set their schedules apart.",
-            "それぞれの開始元 (メンテナンスウィンドウ、関連付け、パッチポリシー) を確認し、"
-            "一方だけにするか、"
-            "スケジュールをずらしてください。",
+            "Find what starts each of them (Systems Manager console: Run Command, Command history; "
+            "Maintenance Windows; State Manager; Quick Setup for patch policies) and keep one, or "
+            "set their schedules apart.",
+            "それぞれの開始元を確認し (Systems Manager コンソール: [Run Command] → [コマンド履歴]、"
+            "[メンテナンスウィンドウ]、[ステートマネージャー]、パッチポリシーは [Quick Setup])、"
+            "一方だけにするか、スケジュールをずらしてください。",
         ),
         commands=(
             f"aws ssm list-commands --region {region} --instance-id {node}",
@@ -132,7 +151,7 @@ def _met(snapshot: NodeSnapshot, first: NodeCommand, second: NodeCommand) -> Fin
             "first": first.command_id,
             "second": second.command_id,
             "seconds-apart": str(gap),
-            "first-requested": first.requested.isoformat(),
-            "second-requested": second.requested.isoformat(),
+            "first-began": began(first).isoformat(),
+            "second-began": began(second).isoformat(),
         },
     )

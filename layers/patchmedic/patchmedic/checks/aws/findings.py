@@ -72,7 +72,9 @@ def not_read(
             f"{what['ja']}を読み取れなかったため、このチェックでは判断できません{_why(gap, 'ja')}",
         ),
         fix=_grant(gap),
-        facts={"call": gap.call, "code": gap.code, "why": gap.message} if gap else {},
+        facts={"call": gap.call, "code": gap.code, "why": gap.message}
+        if gap
+        else {"why": "not read"},
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from patchmedic.checks.aws import agent
 from patchmedic.checks.aws.findings import (
     confirms,
     neutral,
@@ -73,9 +74,11 @@ def _gone(snapshot: NodeSnapshot) -> Finding:
             "すでに終了 (terminate) されています。",
         ),
         fix=text(
-            "Nothing is left to patch. If the node still shows in patch targets, take it out.",
+            "Nothing is left to patch. If the node still shows in patch targets, take it out "
+            "(Systems Manager console: Maintenance Windows or Patch Manager, targets).",
             "パッチを適用する対象はもうありません。パッチのターゲットに残っている場合は外"
-            "してください。",
+            "してください (Systems Manager コンソール: [メンテナンスウィンドウ] または [パッチ"
+            "マネージャー] のターゲット)。",
         ),
         commands=(
             f"aws ec2 describe-instances --region {node.region} --instance-ids {node.node_id}",
@@ -182,14 +185,18 @@ def _impaired(snapshot: NodeSnapshot, facts: Mapping[str, str]) -> Finding:
     fix = (
         text(
             "The fault is on AWS's side of the machine. Stop and start the instance to move it to "
-            "another host (an instance store loses its data).",
+            "another host (EC2 console: Instances, Instance state; an instance store loses its "
+            "data).",
             "AWS 側のホストの障害です。インスタンスを停止して開始し、別のホストへ移してください "
-            "(インスタンスストアのデータは失われます)。",
+            "(EC2 コンソール: [インスタンス] → [インスタンスの状態]。インスタンスストアのデータは"
+            "失われます)。",
         )
         if host
         else text(
-            "Look at the console screenshot and output, then reboot the instance if it hangs.",
-            "コンソールのスクリーンショットと出力を確認し、応答していなければ再起動してください。",
+            "Look at the console screenshot and output (EC2 console: Actions, Monitor and "
+            "troubleshoot), then reboot the instance if it hangs.",
+            "スクリーンショットと出力を確認し (EC2 コンソール: [アクション] → [モニタリングと"
+            "トラブルシューティング])、応答していなければ再起動してください。",
         )
     )
     look = (
@@ -253,11 +260,11 @@ def check_profile(snapshot: NodeSnapshot, now: datetime) -> tuple[Finding, ...]:
     if instance is None:
         what = text("The instance's profile", "インスタンスプロファイル")
         return (not_read(PROFILE, "instance-profile-missing", snapshot, what, _INSTANCES),)
-    source = _none_attached(snapshot) if instance.profile_arn is None else _attached(snapshot)
+    source = _none_attached(snapshot, now) if instance.profile_arn is None else _attached(snapshot)
     return (source, *_metadata(snapshot, instance))
 
 
-def _none_attached(snapshot: NodeSnapshot) -> Finding:
+def _none_attached(snapshot: NodeSnapshot, now: datetime) -> Finding:
     name, region = snapshot.node.node_id, snapshot.node.region
     if snapshot.host_management_role is None:
         what = text(
@@ -268,6 +275,8 @@ def _none_attached(snapshot: NodeSnapshot) -> Finding:
         return not_read(
             PROFILE, "instance-profile-missing", snapshot, what, "ssm:GetServiceSetting"
         )
+    if snapshot.host_management_role and _too_old_for_it(snapshot, now):
+        return _agent_too_old(snapshot)
     if snapshot.host_management_role:
         says = text(
             f"{name} has no instance profile, and needs none: Default Host Management gives it "
@@ -306,6 +315,44 @@ def _none_attached(snapshot: NodeSnapshot) -> Finding:
             "--iam-instance-profile Name=PROFILE",
         ),
         facts={"profile": "none", "default-host-management": "off"},
+    )
+
+
+def _too_old_for_it(snapshot: NodeSnapshot, now: datetime) -> bool:
+    """The agent cannot take credentials from Default Host Management, and shows no sign of any."""
+    version = snapshot.managed.agent_version if snapshot.managed else None
+    fresh = agent.ping_is_fresh(snapshot.managed, now)
+    return not fresh and agent.older(version, agent.HOST_MANAGEMENT_MIN) is True
+
+
+def _agent_too_old(snapshot: NodeSnapshot) -> Finding:
+    name, region = snapshot.node.node_id, snapshot.node.region
+    version = str(snapshot.managed.agent_version) if snapshot.managed else ""
+    return confirms(
+        PROFILE,
+        "instance-profile-missing",
+        name,
+        text(
+            f"Instance {name} has no instance profile, and its agent {version} is older than "
+            f"{agent.HOST_MANAGEMENT_MIN}, which Default Host Management needs: it gets no "
+            "credentials.",
+            f"インスタンス {name} にはインスタンスプロファイルがなく、エージェント {version} "
+            f"はデフォルトのホスト管理設定に必要な {agent.HOST_MANAGEMENT_MIN} より古いため、"
+            "認証情報を取得できません。",
+        ),
+        fix=text(
+            "Attach an instance profile whose role has AmazonSSMManagedInstanceCore (EC2 console: "
+            "Actions, Security, Modify IAM role; replace PROFILE by its name), or update the agent "
+            "on the instance itself.",
+            "AmazonSSMManagedInstanceCore を持つロールのインスタンスプロファイルをアタッチするか "
+            "(EC2 コンソール: [アクション] → [セキュリティ] → [IAM ロールを変更]。PROFILE "
+            "は実際の名前に置き換え)、インスタンス上でエージェントを更新してください。",
+        ),
+        commands=(
+            f"aws ec2 associate-iam-instance-profile --region {region} --instance-id {name} "
+            "--iam-instance-profile Name=PROFILE",
+        ),
+        facts={"agent-version": version, "needs": agent.HOST_MANAGEMENT_MIN},
     )
 
 
@@ -349,7 +396,7 @@ def _attached(snapshot: NodeSnapshot) -> Finding:
         f"インスタンスプロファイル {profile.name} により、{snapshot.node.node_id} にはロール "
         f"{profile.role_name} が割り当てられています。",
     )
-    facts = {"profile": profile.name, "role": profile.role_name}
+    facts = {"profile": profile.name, "role": profile.role_name, **_imds_facts(snapshot)}
     return refutes(PROFILE, "instance-profile-missing", profile.name, says, facts)
 
 
@@ -376,9 +423,11 @@ def _broken_profile(snapshot: NodeSnapshot, says: Text) -> Finding:
         says,
         fix=text(
             "Give the instance a profile that holds a role with AmazonSSMManagedInstanceCore; "
-            "the words in capitals are yours to fill in.",
+            "the words in capitals are yours to fill in (EC2 console: Actions, Security, Modify "
+            "IAM role).",
             "AmazonSSMManagedInstanceCore を持つロールを含むプロファイルをインス"
-            "タンスに設定してください。"
+            "タンスに設定してください "
+            "(EC2 コンソール: [アクション] → [セキュリティ] → [IAM ロールを変更])。"
             "大文字の語は実際の値に置き換えます。",
         ),
         commands=commands,
@@ -445,10 +494,23 @@ def _names_ec2(statement: Mapping[str, Any]) -> bool | None:
     return any(str(s).startswith("ec2.") and "amazonaws.com" in str(s) for s in services)
 
 
+def _imds_facts(snapshot: NodeSnapshot) -> dict[str, str]:
+    """The metadata options as they are; a hop limit of 1 keeps containers out, not the agent."""
+    instance = snapshot.instance
+    if instance is None:
+        return {}
+    hops = instance.imds_hop_limit
+    return {
+        "imds-tokens": instance.imds_tokens or "",
+        "imds-hop-limit": "" if hops is None else str(hops),
+        "imds-ipv6": instance.imds_ipv6 or "",
+    }
+
+
 def _metadata(snapshot: NodeSnapshot, instance: Instance) -> tuple[Finding, ...]:
     """Instance metadata switched off: the agent can neither name itself nor get credentials."""
     if instance.imds_endpoint != "disabled":
-        return ()
+        return _metadata_over_ipv6(snapshot, instance)
     name, region = instance.instance_id, snapshot.node.region
     return (
         confirms(
@@ -474,3 +536,30 @@ def _metadata(snapshot: NodeSnapshot, instance: Instance) -> tuple[Finding, ...]
             facts={"http-endpoint": "disabled"},
         ),
     )
+
+
+def _metadata_over_ipv6(snapshot: NodeSnapshot, instance: Instance) -> tuple[Finding, ...]:
+    """An IPv6-only node whose metadata service has no IPv6 address: worth a look, no proof."""
+    six_only = bool(instance.interfaces) and all(i.private_ip is None for i in instance.interfaces)
+    if not six_only or instance.imds_ipv6 != "disabled":
+        return ()
+    name, region = instance.instance_id, snapshot.node.region
+    says = text(
+        f"{name} has IPv6 only, and the IPv6 endpoint of its metadata service is off; agents and "
+        "tools that ask over IPv6 get no credentials.",
+        f"{name} には IPv6 アドレスしかありませんが、メタデータサービスの IPv6 エンドポイントが無効"
+        "です。IPv6 で問い合わせるエージェントやツールは認証情報を取得できません。",
+    )
+    fix = text(
+        "Switch the IPv6 endpoint on (EC2 console: Actions, Instance settings, Modify instance "
+        "metadata options).",
+        "IPv6 エンドポイントを有効にしてください (EC2 コンソール: [アクション] → "
+        "[インスタンスの設定] → [インスタンスメタデータオプションの変更])。",
+    )
+    command = (
+        f"aws ec2 modify-instance-metadata-options --region {region} --instance-id {name} "
+        "--http-endpoint enabled --http-protocol-ipv6 enabled"
+    )
+    facts = _imds_facts(snapshot)
+    cause = "imds-unreachable"
+    return (neutral(PROFILE, cause, name, says, fix=fix, commands=(command,), facts=facts),)

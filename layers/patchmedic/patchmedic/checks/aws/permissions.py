@@ -16,7 +16,7 @@ from datetime import datetime
 from patchmedic.checks.aws import agent, buckets
 from patchmedic.checks.aws.findings import confirms, neutral, not_ec2, not_read, refutes, text
 from patchmedic.checks.aws.policies import allows, both
-from patchmedic.checks.aws.reach import Reach, s3_endpoints_on_way, views
+from patchmedic.checks.aws.reach import Obstacle, Reach, s3_endpoints_on_way, views
 from patchmedic.checks.aws.snapshot import Decision, Endpoint, NodeSnapshot, Role
 from patchmedic.model import Finding, Text, Verdict
 
@@ -84,8 +84,7 @@ def _own_lists(snapshot: NodeSnapshot, role: Role) -> tuple[Finding, ...]:
     The bucket's policy may allow what the role's do not, so only an explicit Deny is certain.
     """
     found = []
-    for url in own_lists(snapshot):
-        bucket, _, key = url.removeprefix("s3://").partition("/")
+    for url, bucket, key in own_lists(snapshot):
         arn = buckets.object_arn(snapshot.node.region, bucket, key)
         allowed = permission(snapshot, role, GET, (arn,))
         decision = _simulated(snapshot, GET, arn)
@@ -96,8 +95,10 @@ def _own_lists(snapshot: NodeSnapshot, role: Role) -> tuple[Finding, ...]:
             f"ロール {role.name} には、実行時に指定された {url} の読み取り権限がありません。",
         )
         fix = text(
-            f"Allow {GET} on {arn} to {role.name}, or in the bucket's own policy.",
-            f"{role.name} またはバケットポリシーで、{arn} の {GET} を許可してください。",
+            f"Allow {GET} on {arn} to {role.name}, or in the bucket's own policy (IAM console: "
+            f"Roles, {role.name}; S3 console: the bucket, Permissions).",
+            f"{role.name} またはバケットポリシーで、{arn} の {GET} を許可してください (IAM "
+            f"コンソール: [ロール] → {role.name}、S3 コンソール: バケットの [アクセス許可])。",
         )
         look = f"aws iam list-role-policies --role-name {role.name}"
         facts = {"role": role.name, "object": url}
@@ -128,18 +129,33 @@ def _own_lists(snapshot: NodeSnapshot, role: Role) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def own_lists(snapshot: NodeSnapshot) -> tuple[str, ...]:
-    """The ``s3://`` parameters of the failed run that are no patch policy's."""
-    urls = (
-        url
-        for name in ("InstallOverrideList", "BaselineOverride")
-        for url in snapshot.parameters.get(name, ())
-    )
+def own_lists(snapshot: NodeSnapshot) -> tuple[tuple[str, str, str], ...]:
+    """The S3 objects among the failed run's parameters that are no patch policy's: URL, bucket
+    and key."""
     return tuple(
-        url
-        for url in urls
-        if url.startswith("s3://") and not url.startswith(f"s3://{buckets.POLICY_PREFIX}")
+        (url, found[0], found[1])
+        for url in _list_urls(snapshot)
+        for found in [buckets.of_url(url)]
+        if found is not None and not found[0].startswith(buckets.POLICY_PREFIX)
     )
+
+
+def _list_urls(snapshot: NodeSnapshot) -> tuple[str, ...]:
+    names = ("InstallOverrideList", "BaselineOverride")
+    return tuple(url for name in names for url in snapshot.parameters.get(name, ()))
+
+
+def named_buckets(snapshot: NodeSnapshot) -> dict[str, str | None]:
+    """The buckets that the run reads besides AWS's own, with the Region of each if it is known."""
+    found: dict[str, str | None] = {}
+    for url in _list_urls(snapshot):
+        parts = buckets.of_url(url)
+        if parts is not None:
+            found[parts[0]] = snapshot.bucket_regions.get(parts[0]) or parts[2]
+    policy = patch_policy(snapshot)
+    if policy is not None:
+        found[policy.bucket] = snapshot.bucket_regions.get(policy.bucket)
+    return found
 
 
 def permission(
@@ -210,8 +226,8 @@ def questions(snapshot: NodeSnapshot) -> tuple[Question, ...]:
     """What IAM's simulator is asked about the role."""
     region = snapshot.node.region
     policy = patch_policy(snapshot)
-    urls = [u.removeprefix("s3://").partition("/") for u in own_lists(snapshot)]
-    objects = [buckets.object_arn(region, bucket, key) for bucket, _, key in urls]
+    lists = own_lists(snapshot)
+    objects = [buckets.object_arn(region, bucket, key) for _, bucket, key in lists]
     if policy is not None:
         objects.append(buckets.object_arn(region, policy.bucket, policy.key))
     asked: list[Question] = [(NEEDED, instance_arns(snapshot))]
@@ -301,16 +317,19 @@ def _denial(
 ) -> tuple[str, str, Text, tuple[str, ...]]:
     if organization:
         fix = text(
-            "Ask the organisation's administrators to allow it in the service control policy.",
-            "組織の管理者に、サービスコントロールポリシー (SCP) での許可を依頼してください。",
+            "Ask the organisation's administrators to allow it in the service control policy "
+            "(AWS Organizations console: Policies).",
+            "組織の管理者に、サービスコントロールポリシー (SCP) での許可を依頼してください (AWS "
+            "Organizations コンソール: [ポリシー])。",
         )
         en = "a service control policy of the organisation forbids it"
         return en, "組織のサービスコントロールポリシー (SCP) で禁止されています", fix, ()
     if boundary:
         fix = text(
-            f"Add the Systems Manager actions to the boundary {role.boundary_arn}.",
+            f"Add the Systems Manager actions to the boundary {role.boundary_arn} (IAM console: "
+            "Policies, Edit).",
             f"アクセス許可の境界 {role.boundary_arn} に Systems Manager "
-            "のアクションを追加してください。",
+            "のアクションを追加してください (IAM コンソール: [ポリシー] → [編集])。",
         )
         en = f"its permissions boundary {role.boundary_arn} does not allow it"
         ja = f"アクセス許可の境界 {role.boundary_arn} で許可されていません"
@@ -371,7 +390,14 @@ def check_endpoint(snapshot: NodeSnapshot, now: datetime) -> tuple[Finding, ...]
         return (neutral(ENDPOINT, None, snapshot.node.node_id, says),)
     endpoint = endpoints[0]
     policy = patch_policy(snapshot)
-    found_policy = () if policy is None else (_policy_bucket(snapshot, endpoint, policy),)
+    # A bucket in another Region is not reached by this endpoint, so its policy says nothing of it.
+    here = (
+        policy is not None
+        and snapshot.bucket_regions.get(policy.bucket, snapshot.node.region) == snapshot.node.region
+    )
+    found_policy = (
+        (_policy_bucket(snapshot, endpoint, policy),) if policy is not None and here else ()
+    )
     return (_patch_buckets(snapshot, endpoint), *found_policy)
 
 
@@ -482,7 +508,11 @@ def _endpoint_denies(
         ),
         fix=_endpoint_fix(endpoint, denied),
         commands=_endpoint_commands(snapshot, endpoint),
-        facts=facts,
+        facts={
+            **facts,
+            "obstacle": Obstacle.ENDPOINT_POLICY.value,
+            "resource": endpoint.endpoint_id,
+        },
     )
 
 
@@ -596,9 +626,10 @@ def _not_entitled(
             f"{'。また、'.join(lacks_ja)}。",
         ),
         fix=text(
-            "Give the role what it lacks, or edit the patch policy in Quick Setup and tick "
-            "'Add required IAM policies to existing instance profiles'.",
-            "不足しているタグや権限をロールに追加するか、Quick Setup のパッチポリシーで"
+            "Give the role what it lacks (IAM console: Roles), or edit the patch policy in Quick "
+            "Setup and tick 'Add required IAM policies to existing instance profiles'.",
+            "不足しているタグや権限をロールに追加するか (IAM コンソール: [ロール])、"
+            "Quick Setup のパッチポリシーで"
             "「インスタンスにアタッチされている既存のインスタンスプロファイルに必要な IAM "
             "ポリシーを追加する」"
             "を有効にしてください。",

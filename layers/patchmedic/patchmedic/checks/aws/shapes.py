@@ -81,6 +81,7 @@ def instance(answer: Answer) -> Instance:
     details = str(answer.get("PlatformDetails", "")).lower()
     platform: Platform | None = "windows" if windows else "linux" if "linux" in details else None
     profile = answer.get("IamInstanceProfile") or {}
+    metadata = answer.get("MetadataOptions") or {}
     return Instance(
         instance_id=str(answer["InstanceId"]),
         state=str(answer.get("State", {}).get("Name", "unknown")),
@@ -88,9 +89,13 @@ def instance(answer: Answer) -> Instance:
         platform=platform,
         vpc_id=answer.get("VpcId"),
         profile_arn=profile.get("Arn"),
-        imds_endpoint=(answer.get("MetadataOptions") or {}).get("HttpEndpoint"),
+        imds_endpoint=metadata.get("HttpEndpoint"),
+        imds_tokens=metadata.get("HttpTokens"),
+        imds_hop_limit=metadata.get("HttpPutResponseHopLimit"),
+        imds_ipv6=metadata.get("HttpProtocolIpv6"),
         interfaces=tuple(_interface(i) for i in answer.get("NetworkInterfaces") or ())
         or _only_interface(answer),
+        tags=tags(answer.get("Tags") or ()),
     )
 
 
@@ -105,7 +110,7 @@ def _only_interface(answer: Answer) -> tuple[Interface, ...]:
             private_ip=answer.get("PrivateIpAddress"),
             public_ip=answer.get("PublicIpAddress"),
             group_ids=_each(answer["SecurityGroups"], "GroupId"),
-            has_ipv6=bool(answer.get("Ipv6Address")),
+            ipv6=(str(answer["Ipv6Address"]),) if answer.get("Ipv6Address") else (),
         ),
     )
 
@@ -118,7 +123,7 @@ def _interface(answer: Answer) -> Interface:
         public_ip=(answer.get("Association") or {}).get("PublicIp"),
         group_ids=tuple(str(g["GroupId"]) for g in answer.get("Groups") or ()),
         device_index=int((answer.get("Attachment") or {}).get("DeviceIndex", 0)),
-        has_ipv6=bool(answer.get("Ipv6Addresses")),
+        ipv6=_each(answer.get("Ipv6Addresses"), "Ipv6Address"),
     )
 
 
@@ -140,6 +145,7 @@ def managed_node(answer: Answer) -> ManagedNode:
         agent_version=answer.get("AgentVersion"),
         platform=_PLATFORMS.get(str(answer.get("PlatformType"))),
         os_name=answer.get("PlatformName"),
+        os_version=answer.get("PlatformVersion"),
         iam_role=answer.get("IamRole"),
     )
 
@@ -172,6 +178,13 @@ def subnet(answer: Answer) -> Subnet:
         str(answer["SubnetId"]),
         None if answer.get("Ipv6Native") else answer.get("CidrBlock"),
         answer.get("AvailabilityZone"),
+        ipv6_cidrs=tuple(
+            str(a["Ipv6CidrBlock"])
+            for a in answer.get("Ipv6CidrBlockAssociationSet") or ()
+            if a.get("Ipv6CidrBlock")
+            and (a.get("Ipv6CidrBlockState") or {}).get("State", "associated") == "associated"
+        ),
+        dns64=bool(answer.get("EnableDns64")),
     )
 
 
@@ -196,7 +209,7 @@ def acl(answer: Answer) -> Acl:
     associations = answer.get("Associations") or ()
     return Acl(
         acl_id=str(answer["NetworkAclId"]),
-        entries=tuple(_acl_entry(e) for e in answer.get("Entries") or () if e.get("CidrBlock")),
+        entries=tuple(_acl_entry(e) for e in answer.get("Entries") or ()),
         subnet_ids=tuple(str(a["SubnetId"]) for a in associations if a.get("SubnetId")),
         is_default=bool(answer.get("IsDefault")),
     )
@@ -208,7 +221,7 @@ def _acl_entry(answer: Answer) -> AclEntry:
         number=int(answer["RuleNumber"]),
         egress=bool(answer.get("Egress")),
         allow=str(answer.get("RuleAction")) == "allow",
-        cidr=str(answer["CidrBlock"]),
+        cidr=str(answer.get("CidrBlock") or answer.get("Ipv6CidrBlock") or ""),
         protocol=str(answer.get("Protocol", "-1")),
         port_first=int(ports.get("From", 0)),
         port_last=int(ports.get("To", _PORT_LAST)),
@@ -227,7 +240,10 @@ def _group_rule(answer: Answer, *, egress: bool) -> GroupRule:
         protocol=str(answer.get("IpProtocol", "-1")),
         port_first=int(answer.get("FromPort", 0)),
         port_last=int(answer.get("ToPort", _PORT_LAST)),
-        cidrs=_each(answer.get("IpRanges"), "CidrIp"),
+        cidrs=(
+            *_each(answer.get("IpRanges"), "CidrIp"),
+            *_each(answer.get("Ipv6Ranges"), "CidrIpv6"),
+        ),
         prefix_list_ids=_each(answer.get("PrefixListIds"), "PrefixListId"),
         group_ids=_each(answer.get("UserIdGroupPairs"), "GroupId"),
     )
@@ -253,6 +269,8 @@ def endpoint(answer: Answer, region: str) -> Endpoint | None:
         region=str(answer.get("ServiceRegion") or _region_of(service) or region),
         private_dns=bool(answer.get("PrivateDnsEnabled")),
         private_dns_inbound_only=bool(dns.get("PrivateDnsOnlyForInboundResolverEndpoint")),
+        ip_type=answer.get("IpAddressType"),
+        dns_names=_each(answer["DnsEntries"], "DnsName") if "DnsEntries" in answer else None,
         subnet_ids=tuple(answer.get("SubnetIds") or ()),
         route_table_ids=tuple(answer.get("RouteTableIds") or ()),
         group_ids=_each(answer.get("Groups"), "GroupId"),
@@ -287,11 +305,9 @@ def prefix_list(answer: Answer) -> PrefixList:
 
 
 def node_command(answer: Answer, parameters: Mapping[str, tuple[str, ...]]) -> NodeCommand:
-    ends = [
-        p["ResponseFinishDateTime"]
-        for p in answer.get("CommandPlugins") or ()
-        if p.get("ResponseFinishDateTime")
-    ]
+    plugins = answer.get("CommandPlugins") or ()
+    starts = [p["ResponseStartDateTime"] for p in plugins if p.get("ResponseStartDateTime")]
+    ends = [p["ResponseFinishDateTime"] for p in plugins if p.get("ResponseFinishDateTime")]
     return NodeCommand(
         command_id=str(answer["CommandId"]),
         document=str(answer.get("DocumentName", "")),
@@ -299,6 +315,7 @@ def node_command(answer: Answer, parameters: Mapping[str, tuple[str, ...]]) -> N
         status_details=str(answer.get("StatusDetails", "")),
         requested=answer["RequestedDateTime"],
         finished=max(ends) if ends else None,
+        started=min(starts) if starts else None,
         parameters=parameters,
     )
 

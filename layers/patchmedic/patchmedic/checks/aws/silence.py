@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from patchmedic.checks.aws import agent, commands, instance, network, permissions
+from patchmedic.checks.aws.filters import Way
 from patchmedic.checks.aws.findings import confirms, neutral, not_ec2, refutes, text
-from patchmedic.checks.aws.reach import Way
 from patchmedic.checks.aws.snapshot import NodeSnapshot
 from patchmedic.model import Finding, Verdict
 

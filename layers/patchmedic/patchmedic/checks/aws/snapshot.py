@@ -24,6 +24,11 @@ NEED_PROFILE = "profile"
 NEED_PERMISSIONS = "permissions"
 NEED_NETWORK = "network"
 NEED_COMMANDS = "commands"
+NEED_HOOKS = "hook-documents"
+NEED_BASELINE = "baseline"
+NEED_PATCH_STATE = "patch-state"
+NEED_WHOLE_COMMAND = "whole-command"
+NEED_CONSOLE = "console"
 NEEDS: frozenset[str] = frozenset(
     {
         NEED_INSTANCE,
@@ -32,6 +37,11 @@ NEEDS: frozenset[str] = frozenset(
         NEED_PERMISSIONS,
         NEED_NETWORK,
         NEED_COMMANDS,
+        NEED_HOOKS,
+        NEED_BASELINE,
+        NEED_PATCH_STATE,
+        NEED_WHOLE_COMMAND,
+        NEED_CONSOLE,
     }
 )
 """The parts of a snapshot that a check can ask for; each is one group of calls."""
@@ -57,7 +67,7 @@ class Interface:
     public_ip: str | None
     group_ids: tuple[str, ...]
     device_index: int = 0
-    has_ipv6: bool = False
+    ipv6: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +83,13 @@ class Instance:
     profile_arn: str | None = None
     imds_endpoint: str | None = None
     """``enabled``, ``disabled``, or ``None`` when the answer does not say."""
+    imds_tokens: str | None = None
+    """``required`` (IMDSv2 only) or ``optional``."""
+    imds_hop_limit: int | None = None
+    imds_ipv6: str | None = None
+    """Whether the metadata service answers over IPv6: ``enabled`` or ``disabled``."""
     interfaces: tuple[Interface, ...] = ()
+    tags: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +165,9 @@ class Subnet:
     cidr: str | None
     """``None`` in an IPv6-only subnet."""
     zone: str | None = None
+    ipv6_cidrs: tuple[str, ...] = ()
+    dns64: bool = False
+    """The resolver gives IPv4-only hosts an address of 64:ff9b::/96, for a NAT gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +189,13 @@ class RouteTable:
 
 @dataclass(frozen=True, slots=True)
 class AclEntry:
-    """One rule of a network ACL, for IPv4.  Ports are 0 to 65535 when the protocol is all."""
+    """One rule of a network ACL.  Ports are 0 to 65535 when the protocol is all."""
 
     number: int
     egress: bool
     allow: bool
     cidr: str
+    """An IPv4 or an IPv6 block."""
     protocol: str = "-1"
     port_first: int = 0
     port_last: int = 65535
@@ -198,6 +218,7 @@ class GroupRule:
     port_first: int = 0
     port_last: int = 65535
     cidrs: tuple[str, ...] = ()
+    """IPv4 and IPv6 blocks together."""
     prefix_list_ids: tuple[str, ...] = ()
     group_ids: tuple[str, ...] = ()
 
@@ -220,9 +241,13 @@ class Endpoint:
     state: str
     """Lower case: ``available``, ``pending``, ``failed``…"""
     region: str
+    """The Region of the service behind it."""
     private_dns: bool = False
     private_dns_inbound_only: bool = False
     """S3 only: the private names answer only to queries that come in from outside the VPC."""
+    ip_type: str | None = None
+    """``ipv4``, ``ipv6`` or ``dualstack``; ``None`` when the answer does not say."""
+    dns_names: tuple[str, ...] | None = None
     subnet_ids: tuple[str, ...] = ()
     route_table_ids: tuple[str, ...] = ()
     group_ids: tuple[str, ...] = ()
@@ -284,9 +309,10 @@ class Network:
     def prefix_list(self, list_id: str) -> PrefixList | None:
         return next((p for p in self.prefix_lists or () if p.list_id == list_id), None)
 
-    def s3_list(self, region: str) -> PrefixList | None:
-        """AWS's own list of the Region's S3 addresses."""
-        name = f"com.amazonaws.{region}.s3"
+    def s3_list(self, region: str, family: int = 4) -> PrefixList | None:
+        """AWS's own list of the Region's S3 addresses, of this family."""
+        kind = ".ipv6.s3" if family == 6 else ".s3"
+        name = f"com.amazonaws.{region}{kind}"
         return next((p for p in self.prefix_lists or () if p.name.endswith(name)), None)
 
 
@@ -299,6 +325,7 @@ class ManagedNode:
     agent_version: str | None = None
     platform: Platform | None = None
     os_name: str | None = None
+    os_version: str | None = None
     iam_role: str | None = None
     """The service role of a hybrid node; empty for an EC2 instance."""
 
@@ -313,7 +340,119 @@ class NodeCommand:
     status_details: str
     requested: datetime
     finished: datetime | None = None
+    started: datetime | None = None
+    """When its first step began; later than ``requested`` where rate control made it wait."""
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the caller knows of the failed run beside its parameters."""
+
+    document: str | None = None
+    baselines: tuple[BaselineNamed, ...] = ()
+    boot_suspected: bool = False
+    """The evidence itself speaks of a boot that went wrong."""
+    incident_id: str | None = None
+    """For the command that fetches what was kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineNamed:
+    """A patch baseline whose id stands in the run's output."""
+
+    baseline_id: str
+    said_missing: bool
+    """The same line says that it does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class HookDocument:
+    """A document that the run names as a hook, as DescribeDocument shows it."""
+
+    parameter: str
+    name: str
+    """As the run spells it: somebody's own text."""
+    exists: bool | None
+    """False: there is none of that name, or none that is shared with this account."""
+    status: str | None = None
+    kind: str | None = None
+    platforms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A patch baseline; ``exists`` is ``None`` when that could not be read."""
+
+    baseline_id: str
+    exists: bool | None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineLook:
+    """Which baseline Patch Manager has for the node, and what became of those in the output."""
+
+    groups: Mapping[str, str] | None = None
+    """The node's patch group tags, by key; ``None`` when the tags could not be read."""
+    operating_system: str | None = None
+    """As Patch Manager names it; ``None`` when the node's system maps to none of its names."""
+    chosen: Baseline | None = None
+    """The one for the patch group, else the default one."""
+    named: tuple[Baseline, ...] = ()
+
+    @property
+    def group(self) -> str | None:
+        """The patch group; ``None`` when the node is in none, or in two."""
+        values = set((self.groups or {}).values())
+        return values.pop() if len(values) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class PatchReport:
+    """The newest patch operation that reported, as DescribeInstancePatchStates shows it."""
+
+    baseline_id: str
+    operation: str
+    ended: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FailedNode:
+    """One node on which the same command failed."""
+
+    node_id: str
+    details: str
+    finished: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WholeCommand:
+    """The run that failed over all its nodes."""
+
+    command_id: str
+    max_errors: str
+    max_concurrency: str
+    targets: int
+    errors: int
+    failed: tuple[FailedNode, ...] | None = None
+    """The first page of them, the earliest first; ``None`` when it could not be read."""
+    more: bool = False
+    """There are more, so that the earliest of all need not be among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """What the instance's console shows, ready to be kept: masked, and cut to its end."""
+
+    why: str
+    """Why it was looked at: ``status-check``, ``ping-lost``, ``evidence``; else empty."""
+    text: str | None = None
+    updated: datetime | None = None
+    screenshot: bytes | None = None
+    """A JPEG image.  For people: no machine reads it."""
+    left_out: str = ""
+    """Why there is no screenshot, when one was answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +481,15 @@ class NodeSnapshot:
     """The run that failed, when the caller knows it."""
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The parameters of that run."""
+    told: Told = Told()
+    hook_documents: tuple[HookDocument, ...] | None = None
+    """``None`` unless the run's hooks were looked up."""
+    baseline: BaselineLook | None = None
+    patch_report: PatchReport | None = None
+    whole_command: WholeCommand | None = None
+    console: Console | None = None
+    bucket_regions: Mapping[str, str] = field(default_factory=dict)
+    """The Regions of the buckets that the run's parameters name, where they could be read."""
     wsus_configured: bool | None = None
     """Whether the node takes its updates from a WSUS; AWS cannot tell, a node check can."""
 
