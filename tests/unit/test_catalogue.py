@@ -14,11 +14,15 @@ from patchmedic.causes.catalogue import DATA, CatalogueError, load_compiled, loa
 from patchmedic.causes.compile import main as compile_main
 from patchmedic.causes.literals import PatternError, requires_one_of
 from patchmedic.causes.schema import (
+    AWS_CHECKS,
+    NODE_CHECKS,
     PLATFORMS,
     REMEDY_PLATFORMS,
     WAITING_REMEDIES,
     compile_pattern,
 )
+from patchmedic.checks.aws import AWS_CHECKS as AWS_REGISTRY
+from patchmedic.checks.node import CHECKS as NODE_REGISTRY
 from patchmedic.model import LANGUAGES
 from patchmedic.remedies import load_remedies
 
@@ -214,6 +218,21 @@ def test_acting_causes_wait_for_a_finding() -> None:
     for cause in CATALOGUE.causes.values():
         if set(cause.remedies) - waiting:
             assert cause.confirm and cause.checks, cause.id
+
+
+def test_the_names_of_checks_are_those_of_the_registries() -> None:
+    assert set(NODE_CHECKS) == set(NODE_REGISTRY)
+    assert set(AWS_CHECKS) == set(AWS_REGISTRY)
+
+
+def test_every_check_is_asked_by_the_causes_that_it_may_confirm() -> None:
+    asked = {cause.id: set(cause.checks) for cause in CATALOGUE.causes.values()}
+    for name, aws_check in AWS_REGISTRY.items():
+        assert all(name in asked[cause] for cause in aws_check.causes), name
+    for name, check in NODE_REGISTRY.items():
+        causes = {rule.cause for rule in check.rules if rule.cause}
+        assert all(name in asked[cause] for cause in causes), name
+    assert {name for names in asked.values() for name in names} == {*NODE_CHECKS, *AWS_CHECKS}
 
 
 def test_every_cause_can_show_itself() -> None:

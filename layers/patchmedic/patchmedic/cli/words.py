@@ -57,6 +57,36 @@ CHECKS: Final[Mapping[str, Text]] = {
         "Is there room, and are there inodes, where patching writes?",
         "パッチ適用で書き込む領域に、空き容量と inode があるか",
     ),
+    "memory": _t(
+        "Is there enough memory, and did the kernel kill a program for lack of it?",
+        "メモリが足りているか、メモリ不足で強制終了されたプログラムがないか",
+    ),
+    "filesystems": _t(
+        "Is a file system read-only, or does it report errors?",
+        "ファイルシステムが読み取り専用になっていないか、エラーが発生していないか",
+    ),
+    "exec-mounts": _t(
+        "May programs run where the agent and the patch scripts lie?",
+        "エージェントとパッチ用スクリプトの場所で、プログラムの実行が許可されているか",
+    ),
+    "selinux": _t(
+        "Does SELinux refuse what a patch run does?", "SELinux がパッチ処理の操作を拒否していないか"
+    ),
+    "os-limits": _t(
+        "Are the system's limits on files and processes used up?",
+        "ファイル数やプロセス数が OS の上限に達していないか",
+    ),
+    "dns": _t(
+        "Do the names of the AWS endpoints resolve?", "AWS のエンドポイントの名前を解決できるか"
+    ),
+    "tls": _t(
+        "Does the node trust the certificates it is shown, and who signed them?",
+        "提示された証明書をノードが信頼できるか、発行元は誰か",
+    ),
+    "proxies": _t(
+        "Which proxies are set, do they answer, and do they agree?",
+        "どのプロキシが設定されているか、応答するか、設定が食い違っていないか",
+    ),
     "package-lock": _t(
         "Does a program hold the package manager's lock?",
         "パッケージマネージャーのロックを保持しているプログラムがあるか",
@@ -78,20 +108,58 @@ CHECKS: Final[Mapping[str, Text]] = {
         "ノードから Systems Manager のエンドポイントに接続できるか",
     ),
     "package-repositories": _t(
-        "Do the servers of the configured repositories answer?",
-        "設定済みリポジトリのサーバーに接続できるか",
+        "Does each configured repository serve its data?",
+        "設定済みの各リポジトリからデータを取得できるか",
     ),
     "agent": _t("Does the SSM Agent's service run?", "SSM Agent のサービスが動作しているか"),
+    "agent-diagnostics": _t(
+        "What does the agent's own diagnosis (ssm-cli) say?",
+        "エージェント自身の診断（ssm-cli）の結果はどうか",
+    ),
+    "hibernation": _t(
+        "Did the agent go into hibernation?", "エージェントが休止状態に入っていないか"
+    ),
+    "registration": _t(
+        "Is the agent registered as this node, not as another?",
+        "エージェントが別のノードではなく、このノードとして登録されているか",
+    ),
+    "state-files": _t(
+        "Can Patch Manager's state files be read?", "Patch Manager の状態ファイルを読み取れるか"
+    ),
     "imds": _t(
         "Does instance metadata answer, and does it name a role?",
         "インスタンスメタデータが応答し、ロールを返すか",
     ),
     "dpkg-state": _t("Was dpkg interrupted?", "dpkg の処理が中断されていないか"),
+    "rpm-db": _t("Is the rpm database whole?", "rpm データベースが破損していないか"),
+    "package-dependencies": _t(
+        "Do the installed packages have all that they need?",
+        "インストール済みパッケージの依存関係が満たされているか",
+    ),
+    "package-holds": _t(
+        "Are packages held or locked?", "保留またはロックされているパッケージがあるか"
+    ),
+    "package-metadata": _t(
+        "Does the cached repository data match its own index?",
+        "キャッシュされたリポジトリのデータが索引と一致しているか",
+    ),
+    "signing-keys": _t(
+        "Are the keys that sign the repositories there and valid?",
+        "リポジトリの署名鍵があり、有効期限内か",
+    ),
+    "subscription": _t(
+        "Are the certificates of the subscription there and valid?",
+        "サブスクリプションの証明書があり、有効期限内か",
+    ),
+    "patch-python": _t(
+        "Is there a Python that the patch run can use?", "パッチ処理で使用できる Python があるか"
+    ),
     "clock": _t("How far off is the node's clock?", "ノードの時計がどれだけずれているか"),
     "wu-services": _t(
         "Is a service that Windows Update needs disabled?",
         "Windows Update に必要なサービスが無効になっていないか",
     ),
+    "wsus-settings": _t("Do the settings for WSUS make sense?", "WSUS の設定に誤りがないか"),
     "wu-reach": _t(
         "Does the update source (Microsoft or WSUS) answer?",
         "更新元（Microsoft または WSUS）に接続できるか",
@@ -100,10 +168,28 @@ CHECKS: Final[Mapping[str, Text]] = {
         "Does the Windows Update client report faults of its own?",
         "Windows Update クライアント自身が障害を報告していないか",
     ),
-    "wu-proxy": _t(
-        "Do the agent and Windows Update use the same proxy?",
-        "エージェントと Windows Update が同じプロキシを使用しているか",
+    "component-store": _t(
+        "Is Windows' component store whole?", "Windows のコンポーネントストアが破損していないか"
     ),
+    "cbs-errors": _t(
+        "Which errors did Windows servicing log lately?",
+        "Windows の更新処理（CBS）に最近どのエラーが記録されたか",
+    ),
+    "update-history": _t(
+        "How did the last updates end?", "最近の更新プログラムの結果はどうだったか"
+    ),
+    "rollback": _t(
+        "Was an installed update undone at restart?",
+        "更新プログラムが再起動時に元に戻されていないか",
+    ),
+    "powershell": _t(
+        "Can PowerShell run the patch module?", "PowerShell でパッチモジュールを実行できるか"
+    ),
+    "sysprep": _t(
+        "Has the preparation of the image (Sysprep) ended?",
+        "イメージの準備（Sysprep）が完了しているか",
+    ),
+    "installer": _t("Is another installation at work?", "別のインストールが実行中でないか"),
     "reboot-pending": _t("Is a restart pending?", "再起動待ちの状態か"),
     "patch-log-tail": _t(
         "What does the end of the node's own patch log say?",
@@ -129,9 +215,17 @@ CHECKS: Final[Mapping[str, Text]] = {
         "Is there a way from the subnet to the services (routes, endpoints, rules)?",
         "サブネットからサービスへの経路があるか（ルート、エンドポイント、ルール）",
     ),
+    "repository-path": _t(
+        "Is there a way from the subnet to the repositories of this system?",
+        "サブネットから、この OS のリポジトリへの経路があるか",
+    ),
     "s3-endpoint-policy": _t(
         "Does the policy of the S3 endpoint let through what patching needs?",
         "S3 エンドポイントのポリシーが、パッチ適用に必要なアクセスを許可しているか",
+    ),
+    "service-endpoint-policy": _t(
+        "Do the policies of the Systems Manager endpoints let through what the agent needs?",
+        "Systems Manager のエンドポイントのポリシーが、必要なアクセスを許可しているか",
     ),
     "patch-policy-role": _t(
         "May the role read the patch policy's bucket?",
@@ -141,9 +235,29 @@ CHECKS: Final[Mapping[str, Text]] = {
         "Did other patch commands run on the node at the same time?",
         "同じ時間帯に、ノードでほかのパッチコマンドが実行されていないか",
     ),
+    "rate-control": _t(
+        "Did the command stop for other nodes' errors, before it tried this one?",
+        "ほかのノードのエラーにより、このノードで実行される前にコマンドが停止していないか",
+    ),
+    "command-parameters": _t(
+        "Do the parameters of the failed command fit together?",
+        "失敗したコマンドのパラメータに誤りや矛盾がないか",
+    ),
+    "patch-baseline": _t(
+        "Which patch baseline applies to the node, and does it exist?",
+        "ノードにどのパッチベースラインが適用され、それが存在するか",
+    ),
+    "compliance-sources": _t(
+        "Do several scans overwrite each other's results?",
+        "複数のスキャンがコンプライアンスの結果を互いに上書きしていないか",
+    ),
     "agent-silence": _t(
         "Is it the agent itself, with everything around it in order?",
         "周囲の条件がすべて正常で、エージェント自体が応答していないのか",
+    ),
+    "boot-console": _t(
+        "What does the console say about the last start?",
+        "コンソールの出力に、前回の起動について何が記録されているか",
     ),
 }
 """What each check asks."""
