@@ -18,7 +18,7 @@ from tests.simulation.plan import OPT_IN
 from tests.simulation.seams import Call, Invocation
 
 from patchmedic.incident import Incident, Observation, State
-from patchmedic.model import EffectKind, IncidentKind, NodeRef, Outcome
+from patchmedic.model import EffectKind, IncidentKind, NodeRef, Outcome, Verdict
 from patchmedic.ports import NodeInfo
 from patchmedic.stages.common import effect_id_of
 from patchmedic.store import effect_incident_id
@@ -115,6 +115,18 @@ def bounded(world: World, invocation: Invocation, call: Call) -> None:
     for (node_id, cause), count in causes.items():
         if count > limits.attempts_per_node_and_cause_max:
             raise Violation("4 cool-down", f"{cause} on {node_id} was treated {count} times")
+
+
+def confirmed_first(world: World, invocation: Invocation, call: Call) -> None:
+    """Nothing is treated but a cause that a finding confirmed."""
+    command = _sent(world, call)
+    if command is None or not _is_remedy(world, command):
+        return
+    incident = world.store.load(effect_incident_id(_own(command) or ""))
+    cause = world.cause_of(command)
+    found = incident.findings if incident else ()
+    if not any(f.verdict is Verdict.CONFIRMS and f.cause == cause for f in found):
+        raise Violation("confirmed first", f"{command.document} sent, and no finding says {cause}")
 
 
 def kill_switch(world: World, invocation: Invocation, call: Call) -> None:
@@ -216,6 +228,7 @@ AFTER_EACH_CALL: tuple[Callable[[World, Invocation, Call], None], ...] = (
     one_at_a_time,
     late_owners,
     bounded,
+    confirmed_first,
     kill_switch,
     named_nodes,
     fixed_means_checked,

@@ -106,6 +106,16 @@ def our_own_commands_are_strangers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(FakeCommands, "describe", describe)
 
 
+def a_guess_is_enough(patch: pytest.MonkeyPatch) -> None:
+    real = machine.diagnose
+
+    def diagnose(*arguments: Any) -> Any:
+        made = real(*arguments)
+        return replace(made, basis="finding") if made.basis == "none" else made
+
+    patch.setattr(machine, "diagnose", diagnose)
+
+
 def any_look_will_do(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(machine, "_newer", lambda incident, seen: True)
 
@@ -170,6 +180,7 @@ GUARDS: tuple[tuple[str, Break, Weather], ...] = (
     ("2 one at a time", everybody_gets_the_lock, CROWD),
     ("2 late owner", late_news_is_news, RACES),
     ("4 cool-down", attempts_are_not_counted, HASTE),
+    ("confirmed first", a_guess_is_enough, STORM),
     ("5 kill switch", the_kill_switch_is_not_read_again, STORM),
     ("9 intent first", nothing_is_ever_adopted, DEATHS),
     ("9 intent first", every_claim_is_granted, STORM),

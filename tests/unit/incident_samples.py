@@ -105,9 +105,15 @@ def opened(cause: str = "disk-full", policy: Policy = POLICY, confidence: float 
     return open_incident(failure(cause, confidence), policy, NOW).incident
 
 
-def finding(cause: str = "disk-full", verdict: Verdict = Verdict.CONFIRMS) -> Finding:
+def finding(
+    cause: str | None = "disk-full",
+    verdict: Verdict = Verdict.CONFIRMS,
+    check: str = "disk-space",
+    resource: str = NODE.node_id,
+    **facts: str,
+) -> Finding:
     """A finding that speaks about a cause."""
-    return Finding("disk-space", verdict, cause, NODE.node_id, TEXT)
+    return Finding(check, verdict, cause, resource, TEXT, facts=facts)
 
 
 def healthy(at: datetime, operation: str | None = "Install") -> Observation:

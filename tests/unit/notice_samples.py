@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from patchmedic.chain import Link
 from patchmedic.incident import Action, Incident, Proposal, Reason, State
 from patchmedic.model import (
     Candidate,
@@ -28,7 +29,7 @@ from patchmedic.model import (
     Verdict,
 )
 from patchmedic.notices.render import NoticeContext
-from patchmedic.verdict import Diagnosis
+from patchmedic.verdict import Diagnosis, diagnose, weigh
 
 ACCOUNT, REGION = "123456789012", "ap-northeast-1"
 COMMAND_ID = "5d7a9c10-2b3e-4f61-8a94-c0ffee000101"
@@ -209,8 +210,10 @@ def _finding(
     ja: str,
     fix: Text | None = None,
     commands: tuple[str, ...] = (),
+    **facts: str,
 ) -> Finding:
-    return Finding(check, verdict, cause, resource, {"en": en, "ja": ja}, fix or {}, commands)
+    says = {"en": en, "ja": ja}
+    return Finding(check, verdict, cause, resource, says, fix or {}, commands, facts)
 
 
 def _classified(cause: str, confidence: float, *texts: str) -> Classification:
@@ -307,6 +310,7 @@ def escalated() -> Incident:
                         " --route-table-ids rtb-0aa11bb22cc33dd44"
                     ),
                 ),
+                obstacle="no-route",
             ),
             _finding(
                 "disk-space",
@@ -326,10 +330,85 @@ def escalated() -> Incident:
                 "オンライン、SSM Agent 3.3.1345.0。",
             ),
         ),
-        diagnosis=Diagnosis("s3-unreachable", "finding", ("disk-full", "package-manager-locked")),
+        diagnosis=Diagnosis(
+            "s3-unreachable",
+            "finding",
+            ("disk-full", "package-manager-locked"),
+            (
+                Link("cause", "s3-unreachable"),
+                Link("obstacle", "no-route"),
+                Link("resource", "rtb-0aa11bb22cc33dd44"),
+            ),
+        ),
         outcome=Outcome.ESCALATED,
         reason=Reason("no-remedy", "no remedy of s3-unreachable may run by machine here"),
         paged=True,
+    )
+
+
+def unconfirmed() -> Incident:
+    """Nothing was confirmed: what was ruled out, set aside and not looked at is what there is."""
+    base = escalated()
+    findings = (
+        _finding(
+            "network-path",
+            Verdict.CONFIRMS,
+            "wu-unreachable",
+            "rtb-0aa11bb22cc33dd44",
+            "the route table has no route to Microsoft's update hosts.",
+            "ルートテーブルに Microsoft の更新サーバーへの経路がありません。",
+        ),
+        _finding(
+            "wu-reach",
+            Verdict.REFUTES,
+            "wu-unreachable",
+            "fe2.update.microsoft.com",
+            "answered within 1 second.",
+            "1 秒以内に応答しました。",
+        ),
+        LOCK_FREE,
+        _finding(
+            "role-policies",
+            Verdict.NEUTRAL,
+            "s3-access-denied",
+            "i-0a1b2c3d4e5f60001",
+            "The role's policies could not be read, so this check decides nothing:"
+            " iam:ListAttachedRolePolicies answered AccessDenied.",
+            "ロールのポリシーを読み取れなかったため、このチェックでは判断できません"
+            " (iam:ListAttachedRolePolicies が AccessDenied を返しました)。",
+            {
+                "en": "Allow iam:ListAttachedRolePolicies to PatchMedic's diagnose role, then let"
+                " it look again.",
+                "ja": "PatchMedic の診断用ロールに iam:ListAttachedRolePolicies を許可してから、"
+                "もう一度確認してください。",
+            },
+            call="iam:ListAttachedRolePolicies",
+        ),
+        _finding(
+            "s3-reach",
+            Verdict.NEUTRAL,
+            None,
+            "i-0a1b2c3d4e5f60001",
+            "The check s3-reach could not look: neither curl nor wget is installed.",
+            "チェック s3-reach は確認できませんでした"
+            "（理由: neither curl nor wget is installed）。",
+            why="neither curl nor wget is installed",
+        ),
+        _finding(
+            "dpkg-state",
+            Verdict.NEUTRAL,
+            None,
+            "i-0a1b2c3d4e5f60001",
+            "The check dpkg-state could not look: this node has no dpkg.",
+            "チェック dpkg-state は確認できませんでした（理由: this node has no dpkg）。",
+            why="this node has no dpkg",
+        ),
+    )
+    return replace(
+        base,
+        findings=weigh(findings),
+        diagnosis=diagnose(base.classification, findings, {}, 0.8),
+        reason=Reason("not-confirmed", "no check confirmed a cause, so nothing was changed"),
     )
 
 
@@ -486,6 +565,7 @@ def filled_with(text: str) -> Incident:
 STORIES = {
     "resolved-disk-full": ("resolved", resolved, "web-1"),
     "escalated-s3-unreachable": ("escalated", escalated, "web-1"),
+    "escalated-nothing-confirmed": ("escalated", unconfirmed, "web-1"),
     "proposal-reset-windows-update": ("proposal", proposed, "win-7"),
     "recommended-ping-lost": ("recommended", ping_recommended, None),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -11,17 +12,24 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import boto3
 import click
+import notice_samples
 import pytest
 from botocore.stub import Stubber
 from click.testing import CliRunner, Result
+from rich.console import Console
 
-from patchmedic.cli import account
+from patchmedic.causes.catalogue import load_catalogue
+from patchmedic.cli import account, tables
 from patchmedic.cli.main import cli
+from patchmedic.incident import Incident
+from patchmedic.model import Finding, Verdict
+from patchmedic.verdict import Diagnosis
 
 ROOT = Path(__file__).resolve().parents[2]
 EXECUTABLE = Path(sys.executable).parent / "patchmedic"
@@ -584,6 +592,48 @@ def test_an_incident_that_is_not_there_ends_with_3(operator: Account) -> None:
     result = run("incidents", "pm-0123456789abcdef", "--table", "patchmedic")
     assert result.exit_code == 3
     assert result.stderr == "patchmedic: there is no incident pm-0123456789abcdef\n"
+
+
+def page_of(incident: Incident, language: str) -> str:
+    console = Console(width=160, record=True, file=io.StringIO())
+    console.print(tables.incident_page(incident, (), load_catalogue(), language))
+    return console.export_text()
+
+
+def test_an_incidents_page_tells_a_confirmed_cause_with_its_chain_and_exact_fix() -> None:
+    page = page_of(notice_samples.escalated(), "en")
+    assert "s3-unreachable (confirmed)" in page
+    assert "from the node <- no route <- route table rtb-0aa11bb22cc33dd44" in page
+    assert "disk-full (disk-space), package-manager-locked (package-lock)" in page
+    assert "Add a gateway endpoint for S3 to the VPC and its route table." in page
+    assert "aws ec2 create-vpc-endpoint" in page
+    assert page.index("confirms") < page.index("refutes") < page.index("neutral")
+    assert "接続できない ← 経路なし ← ルートテーブル rtb-0aa11" in page_of(
+        notice_samples.escalated(), "ja"
+    )
+
+
+def test_an_incidents_page_tells_what_was_ruled_out_and_what_was_not_looked_at() -> None:
+    page = page_of(notice_samples.unconfirmed(), "en")
+    assert "s3-unreachable (likely, not confirmed)" in page
+    assert "package-manager-locked (package-lock), wu-unreachable (wu-reach)" in page
+    assert "role-policies: The role's policies could not be read" in page
+    assert "s3-reach: The check s3-reach could not look" in page
+    assert "chain" not in page
+    assert "This is set aside" in page
+
+
+def test_the_page_of_an_incident_that_was_not_looked_at_says_so() -> None:
+    opened = replace(notice_samples.escalated(), diagnosis=None, findings=())
+    assert "s3-unreachable (by the output alone)" in page_of(opened, "en")
+    passed = replace(opened, diagnosis=Diagnosis("s3-unreachable", "text", ()))
+    assert "named by the output; unseen" in page_of(passed, "en")
+    gone = replace(
+        passed, findings=(Finding("s3-reach", Verdict.REFUTES, "s3-unreachable", "s3", {}),)
+    )
+    assert "named by the output; it has passed" in page_of(gone, "en")
+    unknown = replace(opened, diagnosis=Diagnosis("unknown", "none", ()))
+    assert "unknown (" not in page_of(unknown, "en")
 
 
 def test_a_denied_read_is_a_message(operator: Account) -> None:

@@ -7,6 +7,7 @@ import typing
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ from incident_samples import (
 )
 
 from patchmedic import incident as machine
+from patchmedic.causes.catalogue import load_catalogue
 from patchmedic.errors import PatchMedicError
 from patchmedic.incident import (
     IGNORED,
@@ -52,6 +54,8 @@ from patchmedic.incident import (
     open_incident,
 )
 from patchmedic.model import (
+    Candidate,
+    Classification,
     EffectKind,
     Evidence,
     Finding,
@@ -61,7 +65,9 @@ from patchmedic.model import (
     SignalKind,
     Verdict,
 )
+from patchmedic.playbook import plans_of
 from patchmedic.policy import Plan, Policy
+from patchmedic.verdict import Diagnosis, could_not_look, sort_out
 
 FACTS: tuple[type[object], ...] = typing.get_args(Fact)
 LATER = NOW + 10 * MINUTE
@@ -207,6 +213,58 @@ def test_a_failure_is_diagnosed_with_the_default_checks_and_those_of_its_causes(
     checks = effect.payload["checks"]
     assert set(machine.DEFAULT_CHECKS[IncidentKind.PATCHING]) <= set(checks)
     assert len(checks) == len(set(checks)), "nothing is looked at twice"
+
+
+WIDE = ("wide-look", "disk-space", "other-look")
+WIDELY = replace(
+    POLICY,
+    plans={
+        **PLANS,
+        "unknown": Plan(checks=WIDE),
+        "first": Plan(checks=("look-1", "disk-space")),
+        "second": Plan(checks=("look-2", "look-1")),
+        "third": Plan(checks=("look-3",)),
+    },
+)
+
+
+def looks(policy: Policy, *ranked: tuple[str, float]) -> list[str]:
+    """What is looked at beyond the default, in its order."""
+    found = Classification(tuple(Candidate(c, p) for c, p in ranked), "v1")
+    (effect,) = open_incident(replace(failure(), classification=found), policy, NOW).effects
+    default = machine.DEFAULT_CHECKS[IncidentKind.PATCHING]
+    return [name for name in effect.payload["checks"] if name not in default]
+
+
+@pytest.mark.parametrize(
+    ("ranked", "expected"),
+    [
+        ([], ["wide-look", "other-look"]),
+        ([("unknown", 0.3)], ["wide-look", "other-look"]),
+        ([("first", 0.3)], ["look-1", "wide-look", "other-look"]),
+        ([("first", 0.6)], ["look-1"]),
+        ([("first", 0.9)], ["look-1"]),
+        ([("first", 0.6), ("second", 0.5), ("third", 0.4)], ["look-1", "look-2", "look-3"]),
+    ],
+)
+def test_the_less_the_text_says_the_wider_the_look(
+    ranked: list[tuple[str, float]], expected: list[str]
+) -> None:
+    assert looks(WIDELY, *ranked) == expected
+
+
+def test_a_look_is_bounded_and_the_likelier_causes_checks_come_first() -> None:
+    default = len(machine.DEFAULT_CHECKS[IncidentKind.PATCHING])
+    narrow = replace(WIDELY, limits=replace(WIDELY.limits, checks_max=default + 2))
+    assert looks(narrow, ("first", 0.3), ("second", 0.2)) == ["look-1", "look-2"]
+
+
+def test_the_checks_of_the_catalogues_unknown_cause_are_run_on_both_sides() -> None:
+    policy = Policy(plans=plans_of(load_catalogue()), remedies=POLICY.remedies)
+    for kind, start in (("patching", failure()), ("ping", replace(failure(), signal=ping_lost()))):
+        nothing = replace(start, classification=Classification((), "v1"))
+        (effect,) = open_incident(nothing, policy, NOW).effects
+        assert set(policy.plans["unknown"].checks) <= set(effect.payload["checks"]), kind
 
 
 def test_what_is_benign_is_suppressed_without_a_word() -> None:
@@ -364,6 +422,120 @@ def test_a_handover_that_nobody_closes_is_filed_with_its_outcome() -> None:
         before.outcome,
         before.reason,
     )
+
+
+def test_an_incident_that_an_older_version_stored_is_read() -> None:
+    stored = msgspec.to_builtins(diagnosed())
+    del stored["diagnosis"]["chain"], stored["diagnosis"]["also"]
+    read = msgspec.json.decode(msgspec.json.encode(stored), type=Incident)
+    assert read.diagnosis == Diagnosis("disk-full", "finding", ())
+    assert sort_out(read.cause, read.diagnosis, read.findings).confirming == read.findings
+
+
+# --- findings that come in two batches -----------------------------------------------------------
+
+AWS_FINDING = st.builds(
+    finding,
+    st.sampled_from([*PLANS, "instance-stopped"]),
+    st.sampled_from(Verdict),
+    st.sampled_from(["network-path", "instance-state", "role-policies"]),
+    st.sampled_from(["rtb-1", "i-1"]),
+)
+NODE_FINDING = st.builds(
+    finding,
+    st.sampled_from([*PLANS, "instance-stopped"]),
+    st.sampled_from(Verdict),
+    st.sampled_from(["disk-space", "s3-reach", "package-lock"]),
+    st.sampled_from(["/var", "i-1"]),
+)
+
+
+@settings(deadline=None)
+@given(
+    aws=st.lists(AWS_FINDING, max_size=4).map(tuple),
+    node=st.lists(NODE_FINDING, max_size=4).map(tuple),
+    cause=st.sampled_from(list(PLANS)),
+    confidence=st.sampled_from([0.3, 0.9]),
+)
+def test_the_verdict_is_taken_over_all_findings_however_they_come(
+    aws: tuple[Finding, ...], node: tuple[Finding, ...], cause: str, confidence: float
+) -> None:
+    start = opened("s3-unreachable", confidence=confidence)
+    start = replace(start, classification=classified(cause, confidence))
+    assert start.awaiting is not None
+    early = decide(start, FindingsRead(start.awaiting, aws, final=False), POLICY, LATER)
+    assert (early.effects, early.incident.state) == ((), State.DIAGNOSING), "nothing starts between"
+    assert early.incident.diagnosis is None
+    assert early.incident.awaiting == start.awaiting
+    last = decide(early.incident, FindingsRead(start.awaiting, node, final=True), POLICY, LATER)
+    whole = FindingsRead(start.awaiting, (*reversed(node), *reversed(aws)), final=True)
+    at_once = decide(start, whole, POLICY, LATER)
+    assert last.incident.diagnosis == at_once.incident.diagnosis
+    assert last.incident.state is at_once.incident.state
+    assert [e.payload for e in last.effects] == [e.payload for e in at_once.effects]
+    told_of = sorted(map(repr, last.incident.findings))
+    assert told_of == sorted(map(repr, at_once.incident.findings))
+    made = len(aws) + len(node or ("the node was not seen",))
+    assert len(told_of) == made, "no finding hides another one of its check"
+
+
+def test_a_check_that_ran_again_replaces_all_that_it_said() -> None:
+    start = opened()
+    assert start.awaiting is not None
+    first = (finding("disk-full", resource="/var"), finding("disk-full", resource="/"))
+    again = (finding("disk-full", Verdict.REFUTES, resource="/opt"),)
+    other = (finding("s3-unreachable", Verdict.REFUTES, "s3-reach"),)
+    facts = [FindingsRead(start.awaiting, each, final=False) for each in (first, other, again)]
+    incident = told(POLICY, start, *facts).incident
+    assert incident.findings == (*other, *again)
+
+
+def test_what_the_node_disproves_is_stored_as_set_aside_and_treats_nothing() -> None:
+    start = opened("s3-unreachable", confidence=0.6)
+    assert start.awaiting is not None
+    model = finding("s3-unreachable", Verdict.CONFIRMS, "network-path", "rtb-1")
+    early = FindingsRead(start.awaiting, (model,), final=False)
+    reached = finding("s3-unreachable", Verdict.REFUTES, "s3-reach")
+    last = told(POLICY, start, early, FindingsRead(start.awaiting, (reached,), final=True))
+    assert _rule(last) == "not-confirmed"
+    (aside, _) = last.incident.findings
+    assert (aside.verdict, aside.facts) == (Verdict.NEUTRAL, {"set_aside_by": "s3-reach"})
+
+
+@pytest.mark.parametrize("end", [EffectFailed, EffectRefused, DeadlinePassed])
+def test_a_node_that_could_not_be_looked_at_is_told_with_the_reason(end: type[object]) -> None:
+    start = opened()
+    assert start.awaiting is not None
+    early = FindingsRead(start.awaiting, (finding("s3-unreachable", Verdict.REFUTES),), final=False)
+    facts: dict[type[object], Fact] = {
+        EffectFailed: EffectFailed(start.awaiting, "the checks ended TimedOut"),
+        EffectRefused: EffectRefused(start.awaiting, "kill-switch", "the kill switch is on"),
+        DeadlinePassed: DeadlinePassed(),
+    }
+    assert start.deadline is not None
+    last = told(POLICY, start, early, facts[end], at=start.deadline)
+    unseen = last.incident.findings[-1]
+    assert (unseen.check, unseen.verdict) == ("node-checks", Verdict.NEUTRAL)
+    assert could_not_look(unseen)
+    assert unseen.facts["why"] in unseen.says["en"]
+    assert unseen.facts["why"] in unseen.says["ja"]
+    assert last.incident.diagnosis is not None
+    assert last.incident.diagnosis.basis == "none"
+
+
+def test_a_node_that_did_not_answer_is_told_but_a_window_has_nothing_to_look_at() -> None:
+    start = opened()
+    assert start.awaiting is not None
+    aws = finding("s3-unreachable", Verdict.REFUTES, "network-path")
+    dark = told(POLICY, start, FindingsRead(start.awaiting, (aws,), final=True)).incident
+    assert [f.check for f in dark.findings] == ["network-path", "node-checks"]
+    assert "did not answer Systems Manager" in dark.findings[1].says["en"]
+    node = finding("s3-unreachable", Verdict.REFUTES, "s3-reach")
+    seen = told(POLICY, start, FindingsRead(start.awaiting, (aws, node), final=True)).incident
+    assert seen.findings == (aws, node)
+    window = replace(start, node=replace(NODE, node_id="mw-0a1b2c3d4e5f60001"))
+    none = told(POLICY, window, FindingsRead(start.awaiting, (), final=True)).incident
+    assert none.findings == ()
 
 
 # --- an output of which only the beginning came --------------------------------------------------
@@ -657,11 +829,33 @@ def check(before: Incident, decision: Decision) -> None:
         assert after.verified, "11: fixed means checked"
     tried = [a.remedy for a in after.actions]
     assert len(set(tried)) == len(tried), "4: no remedy twice in one incident"
+    check_basis(decision)
+
+
+def check_basis(decision: Decision) -> None:
+    """Nothing is treated but what a finding confirmed; what had passed is only tried again."""
+    after = decision.incident
+    for effect in decision.effects:
+        if effect.kind not in (EffectKind.REMEDY, EffectKind.VERIFY):
+            continue
+        made = after.diagnosis
+        assert made is not None
+        assert made.confirmed
+        assert effect.payload["cause"] == made.cause
+        confirmed = {f.cause for f in after.findings if f.verdict is Verdict.CONFIRMS}
+        if made.basis == "finding":
+            assert made.cause in confirmed
+        else:
+            assert effect.kind is EffectKind.VERIFY, "no document on a text's word"
+            assert PLANS[made.cause].transient
+            assert not confirmed
 
 
 CAUSES = st.sampled_from([*PLANS, "benign", "something-else"])
 VERDICTS = st.sampled_from(list(Verdict))
-FINDING = st.builds(finding, CAUSES, VERDICTS)
+FINDING = st.builds(
+    finding, CAUSES, VERDICTS, st.sampled_from(["disk-space", "s3-reach", "network-path"])
+)
 OBSERVED = st.none() | st.builds(
     lambda minutes, well, operation: replace(
         healthy(NOW + minutes * MINUTE, operation), healthy=well

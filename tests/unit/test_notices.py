@@ -37,20 +37,26 @@ from notice_samples import (
     ping_recommended,
     proposed,
     resolved,
+    unconfirmed,
 )
 
 import patchmedic
+from patchmedic.chain import Link
+from patchmedic.checks.aws.reach import Obstacle
 from patchmedic.incident import Action, Incident, Reason
 from patchmedic.model import (
     Candidate,
     Classification,
+    Finding,
     Mode,
     NodeRef,
     Platform,
     Risk,
     SupportingLine,
+    Verdict,
 )
 from patchmedic.notices import commands
+from patchmedic.notices.chain import chain_text
 from patchmedic.notices.ids import ids
 from patchmedic.notices.mask import MASK, mask_secrets
 from patchmedic.notices.pager import PageAction
@@ -58,7 +64,7 @@ from patchmedic.notices.render import Notice, render
 from patchmedic.notices.text import COLUMNS_MAX, clean, fill_in, width
 from patchmedic.notices.view import NOTICES, Language
 from patchmedic.notices.words import OTHER_RULE, RULES, WORDS
-from patchmedic.verdict import Diagnosis
+from patchmedic.verdict import Diagnosis, diagnose, weigh
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 PACKAGE = Path(patchmedic.__file__).parent
@@ -177,6 +183,160 @@ def test_an_unconfirmed_cause_is_said_to_be_a_guess_everywhere() -> None:
     assert "get-command-invocation" in said.email
     assert said.pager is not None
     assert said.pager["payload"]["custom_details"]["cause_confirmed"] is False
+
+
+def many_findings(confirmed: bool) -> Incident:
+    """An incident with as many findings as all checks of both sides can make."""
+    says = {
+        "en": "what was seen there, in one sentence of its own." * 3,
+        "ja": "確認結果です。" * 9,
+    }
+    fix = {"en": "do this about it." * 9, "ja": "対処してください。" * 9}
+
+    def found(number: int, verdict: Verdict, **facts: str) -> Finding:
+        name = f"check-{number:02}"
+        advice = fix if verdict is Verdict.CONFIRMS else {}
+        cause = f"cause-{number:02}" if verdict is not Verdict.NEUTRAL else None
+        return Finding(name, verdict, cause, f"thing-{number}", says, advice, ("run",), facts)
+
+    findings = tuple(found(n, Verdict.REFUTES) for n in range(30))
+    findings += tuple(found(n, Verdict.NEUTRAL, why="no answer came" * 9) for n in range(30, 45))
+    findings += tuple(found(n, Verdict.NEUTRAL, why="took too long") for n in range(45, 60))
+    findings += tuple(replace(found(n, Verdict.NEUTRAL), fix=fix) for n in range(60, 75))
+    if confirmed:
+        findings += tuple(found(n, Verdict.CONFIRMS) for n in range(75, 90))
+    base = escalated()
+    made = diagnose(base.classification, findings, {}, 0.8)
+    return replace(base, findings=weigh(findings), diagnosis=made)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_no_number_of_findings_floods_a_mail(confirmed: bool, lang: Language) -> None:
+    said = say(many_findings(confirmed), "escalated", lang)
+    assert len(said.email.splitlines()) <= 110
+    assert said.pager is not None
+    details = said.pager["payload"]["custom_details"]
+    assert len(details["ruled_out"]) <= 8
+    assert len(details["not_looked_at"]) <= 4
+    assert len(details.get("also_found", ())) <= 3
+    more = 25 if confirmed else 22
+    assert (f"{more} more" if lang == "en" else f"他 {more} 件") in said.email
+    check_limits(said)
+
+
+def test_a_confirmed_cause_is_told_with_how_it_came_about_everywhere() -> None:
+    said, japanese = say(escalated(), "escalated"), say(escalated(), "escalated", "ja")
+    chain = "No connection to S3 <- no route <- route table rtb-0aa11bb22cc33dd44"
+    assert chain in said.short
+    assert chain in " ".join(said.email.split())
+    assert said.data["chain"] == chain
+    assert said.pager is not None
+    assert said.pager["payload"]["custom_details"]["chain"] == chain
+    assert chain in said.pager["payload"]["summary"]
+    ja = "S3 に接続できない ← 経路なし ← ルートテーブル rtb-0aa11bb22cc33dd44"
+    assert ja in japanese.email
+    assert ja in japanese.short
+    assert said.data["ruled_out"] == ["disk-full", "package-manager-locked"]
+
+
+def test_where_nothing_is_confirmed_the_mail_says_what_was_ruled_out_and_not_seen() -> None:
+    said = say(unconfirmed(), "escalated")
+    mail = " ".join(said.email.split())
+    assert "likely, not confirmed" in mail
+    assert "Ruled out: Package manager locked - package-lock: no process holds the lock." in mail
+    assert "Not looked at - role-policies" in mail
+    assert "Allow iam:ListAttachedRolePolicies" in mail
+    assert "neither curl nor wget" in mail
+    assert "no dpkg" not in mail, "what is not there needs no look"
+    assert "set aside" in mail
+    assert "How it came about" not in mail
+    assert said.data["chain"] is None
+
+
+def test_what_has_passed_is_said_to_have_passed_only_where_a_check_looked() -> None:
+    named = replace(escalated(), findings=(), diagnosis=Diagnosis("s3-unreachable", "text", ()))
+    assert "no check could tell whether it has passed" in " ".join(
+        say(named, "escalated").email.split()
+    )
+    gone = Finding("s3-reach", Verdict.REFUTES, "s3-unreachable", "s3", {"en": "x", "ja": "x"})
+    mail = say(replace(named, findings=(gone,)), "escalated").email
+    assert "it had passed when the node was looked at" in " ".join(mail.split())
+
+
+def test_beside_a_confirmed_cause_only_what_is_about_it_is_seen() -> None:
+    says = {"en": "the agent has lost its connection.", "ja": "接続が失われています。"}
+    lost = Finding("managed-node", Verdict.NEUTRAL, "s3-unreachable", "i-1", says)
+    base = escalated()
+    assert "Online, agent" not in say(base, "escalated").email
+    about = replace(base, findings=(*base.findings, lost))
+    assert "the agent has lost its connection" in say(about, "escalated").email
+    guess = replace(base, diagnosis=Diagnosis("s3-unreachable", "none", ()))
+    assert "Online, agent" in say(guess, "escalated").email
+
+
+def test_the_exact_fix_comes_without_the_general_ones_of_the_same_cause() -> None:
+    base = escalated()
+    general = {"en": "Give the node a way to S3 somehow.", "ja": "S3 への経路を用意してください。"}
+    findings = tuple(
+        replace(each, fix=general) if each.check == "s3-reach" else each for each in base.findings
+    )
+    mail = say(replace(base, findings=findings), "escalated").email
+    assert "Add a gateway endpoint for S3" in mail
+    assert general["en"] not in mail
+
+
+def test_what_else_is_wrong_is_told_and_so_is_what_else_the_output_names() -> None:
+    base = escalated()
+    full = resolved().findings[0]
+    assert base.diagnosis is not None
+    both = replace(
+        base,
+        findings=(*base.findings[:2], full),
+        diagnosis=replace(base.diagnosis, ruled_out=(), also=("disk-full",)),
+        classification=Classification(
+            (*base.classification.candidates, Candidate("wu-unreachable", 0.9)), "v"
+        ),
+    )
+    said = say(both, "escalated")
+    assert "Also found: Disk full - Check disk-space on /var: 12 MB are free" in said.email
+    assert "no check confirmed: Windows Update unreachable" in " ".join(said.email.split())
+    assert said.data["also_found"] == ["disk-full"]
+    assert said.pager is not None
+    assert said.pager["payload"]["custom_details"]["also_found"] == ["Disk full"]
+
+
+def test_every_obstacle_that_blocks_for_certain_has_words() -> None:
+    unsure = {"other-way", "custom-dns", "partly", "ipv6", "ipv6-only", "dual-stack-name"}
+    unsure |= {"contradicted", "not-read"}
+    certain = {each.value for each in Obstacle} - unsure
+    assert {
+        key.removeprefix("obstacle.") for key in WORDS if key.startswith("obstacle.")
+    } == certain
+
+
+def test_a_chain_of_a_newer_version_still_reads() -> None:
+    chain = (Link("cause", "s3-unreachable"), Link("obstacle", "a-new-one"), Link("resource", "x"))
+    assert chain_text(chain, str.upper, "en") == "S3-UNREACHABLE <- x"
+
+
+@pytest.mark.parametrize(
+    ("resource", "en"),
+    [
+        ("rtb-2", "route table rtb-2"),
+        ("sg-1,sg-2", "security group sg-1,sg-2"),
+        ("/var", "/var"),
+        ("acl-", "acl-"),
+        ("{id} x", "{id} x"),
+    ],
+)
+def test_a_thing_is_named_by_what_it_is(resource: str, en: str) -> None:
+    assert chain_text((Link("resource", resource),), str, "en") == en
+
+
+def test_a_role_is_called_one() -> None:
+    assert chain_text((Link("role", "web"),), str, "en") == "role web"
+    assert chain_text((Link("role", "web"),), str, "ja") == "ロール web"
 
 
 @pytest.mark.parametrize(
@@ -354,6 +514,7 @@ def test_no_words_are_left_over() -> None:
     source = "".join(p.read_text(encoding="utf-8") for p in (PACKAGE / "notices").glob("*.py"))
     source = source.replace((PACKAGE / "notices/words.py").read_text(encoding="utf-8"), "")
     made = ("word.", "head.", "why.", "risk.", "state.", "platform.", "unit.", "proposal.")
+    made += ("obstacle.", "thing.")
     for key in WORDS:
         assert f'"{key}"' in source or key.startswith(made), key
 

@@ -27,6 +27,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
+from patchmedic.chain import on_node
 from patchmedic.errors import PatchMedicError
 from patchmedic.model import (
     Classification,
@@ -43,7 +44,7 @@ from patchmedic.model import (
     Signal,
 )
 from patchmedic.policy import Plan, Policy, choose_remedy
-from patchmedic.verdict import Diagnosis, diagnose
+from patchmedic.verdict import Diagnosis, diagnose, node_not_seen, weigh
 
 COMMENT_PREFIX = "patchmedic "
 """Every command we send carries ``patchmedic <effect id>`` as its Comment: SendCommand has no
@@ -63,6 +64,8 @@ DEFAULT_CHECKS: Mapping[IncidentKind, tuple[str, ...]] = {
         "managed-node",
         "instance-profile",
         "network-path",
+        "service-endpoint-policy",
+        "boot-console",
         "agent-silence",
     ),
 }
@@ -425,14 +428,20 @@ def _start_diagnosis(incident: Incident, policy: Policy, now: datetime, entry: s
 
 
 def _checks(incident: Incident, policy: Policy) -> list[str]:
-    """What to look at, by what the text says so far."""
+    """What to look at, by what the text says so far: the likelier cause's checks first.
+
+    Where the text only hints at a cause, or at none, the look is as wide as for an unknown one.
+    """
+    limits, found = policy.limits, incident.classification
     checks = list(DEFAULT_CHECKS[incident.kind])
-    if incident.evidence.truncated and not _names(incident.classification, policy):
+    if incident.evidence.truncated and not _names(found, policy):
         checks.append(OUTPUT_END_CHECK)
-    top = incident.classification.candidates[: policy.limits.candidates_checked_max]
-    for candidate in top:
-        checks += policy.plans.get(candidate.cause, Plan()).checks
-    return list(dict.fromkeys(checks))
+    causes = [each.cause for each in found.candidates[: limits.candidates_checked_max]]
+    if found.confidence < limits.hint_below:
+        causes.append("unknown")
+    for cause in causes:
+        checks += policy.plans.get(cause, Plan()).checks
+    return list(dict.fromkeys(checks))[: limits.checks_max]
 
 
 def _act(incident: Incident, policy: Policy, now: datetime) -> Decision:
@@ -678,6 +687,9 @@ def _on_findings(incident: Incident, fact: FindingsRead, policy: Policy, now: da
     )
     if not fact.final:
         return Decision(incident, (), f"{len(fact.findings)} findings from the AWS side")
+    if not any(map(on_node, incident.findings)) and not incident.node.node_id.startswith("mw-"):
+        unseen = node_not_seen(incident.node.node_id)
+        incident = replace(incident, findings=(*incident.findings, unseen))
     if fact.reread is None or not incident.evidence.truncated:
         return _conclude(incident, policy, now)
     return _on_reread(incident, fact.reread, policy, now)
@@ -703,16 +715,17 @@ def _on_reread(incident: Incident, reread: Reread, policy: Policy, now: datetime
 
 
 def _merged(old: tuple[Finding, ...], new: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """A check that ran again (after a crash) replaces what it said before."""
-    by_subject = {(f.check, f.cause, f.resource): f for f in (*old, *new)}
-    return tuple(by_subject.values())
+    """A check that ran again (after a crash) replaces all that it said before."""
+    again = {finding.check for finding in new}
+    return (*(finding for finding in old if finding.check not in again), *new)
 
 
 def _conclude(incident: Incident, policy: Policy, now: datetime) -> Decision:
     diagnosis = diagnose(
         incident.classification, incident.findings, policy.plans, policy.limits.confident_min
     )
-    incident = replace(incident, diagnosis=diagnosis, awaiting=None)
+    findings = weigh(incident.findings)
+    incident = replace(incident, findings=findings, diagnosis=diagnosis, awaiting=None)
     decision = _act(incident, policy, now)
     said = f"{diagnosis.cause} ({'confirmed' if diagnosis.confirmed else 'not confirmed'})"
     return replace(decision, entry=f"diagnosed {said}; {decision.entry}")
@@ -726,6 +739,8 @@ def _on_diagnose_trouble(
 ) -> Decision:
     """No (more) findings will come: conclude from what there is."""
     why = _why(fact, "the checks did not answer in time")
+    unseen = node_not_seen(incident.node.node_id, why)
+    incident = replace(incident, findings=_merged(incident.findings, (unseen,)))
     decision = _conclude(incident, policy, now)
     return replace(decision, entry=f"{why}; {decision.entry}")
 

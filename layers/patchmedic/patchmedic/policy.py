@@ -50,7 +50,11 @@ class Limits:
     run_keys_max: int = 40
     confident_min: float = 0.8
     """From this confidence on, the text names the cause."""
+    hint_below: float = 0.5
+    """Below this confidence the text only hints: the look is as wide as for an unknown cause."""
     candidates_checked_max: int = 4
+    checks_max: int = 60
+    """Checks of one look; what the likelier causes need comes first."""
 
 
 @dataclass(frozen=True, slots=True)

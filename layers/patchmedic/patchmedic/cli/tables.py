@@ -14,8 +14,10 @@ from rich.text import Text as Styled
 from patchmedic.causes.catalogue import Catalogue
 from patchmedic.causes.hresults import codes_in, explain, from_exit_code
 from patchmedic.incident import Incident, State
-from patchmedic.model import Classification, IncidentKind, Outcome
+from patchmedic.model import Classification, Finding, IncidentKind, Outcome, Verdict
+from patchmedic.notices.chain import chain_text
 from patchmedic.ports import TimelineEntry
+from patchmedic.verdict import fixes, has_passed, sort_out
 
 _STYLES: Mapping[str, str] = {
     Outcome.RESOLVED.value: "green",
@@ -136,7 +138,8 @@ def incident_page(
         ("incident", f"{incident.id}  ({incident.state.value})"),
         ("node", str(incident.node)),
         ("what failed", what_failed(incident)),
-        ("cause", incident.cause),
+        ("cause", _cause(incident)),
+        *_reasons(incident, catalogue, language),
         ("outcome", outcome_of(incident)),
     ]
     if incident.reason:
@@ -160,7 +163,7 @@ def incident_page(
     findings = Table(title="findings", header_style="bold", title_justify="left", box=None)
     for heading in ("check", "verdict", "about", "what it saw"):
         findings.add_column(heading, overflow="fold")
-    for finding in incident.findings:
+    for finding in sorted(incident.findings, key=lambda f: _ORDER[f.verdict]):
         findings.add_row(
             finding.check,
             finding.verdict.value,
@@ -175,10 +178,63 @@ def incident_page(
     for entry in timeline:
         history.add_row(f"{entry.at:%H:%M:%S}", entry.by, Styled(entry.text))
     parts.append(history)
-    cause = catalogue.causes.get(incident.cause)
-    if cause and incident.outcome in (Outcome.ESCALATED, Outcome.RECOMMENDED):
-        parts.append(Panel(Styled(cause.advice[language]), title="what to do", title_align="left"))
+    parts += _advice(incident, catalogue, language)
     return Group(*parts)  # type: ignore[arg-type]
+
+
+_ORDER: Mapping[Verdict, int] = {Verdict.CONFIRMS: 0, Verdict.REFUTES: 1, Verdict.NEUTRAL: 2}
+
+
+def _cause(incident: Incident) -> str:
+    """The cause, and how sure that is."""
+    diagnosis = incident.diagnosis
+    if diagnosis is None:
+        return f"{incident.cause} (by the output alone)"
+    if diagnosis.basis == "text":
+        passed = has_passed(incident.cause, incident.findings)
+        return f"{incident.cause} (named by the output; {'it has passed' if passed else 'unseen'})"
+    if incident.cause == "unknown" and not diagnosis.confirmed:
+        return incident.cause
+    return f"{incident.cause} ({'confirmed' if diagnosis.confirmed else 'likely, not confirmed'})"
+
+
+def _reasons(incident: Incident, catalogue: Catalogue, language: str) -> Iterable[tuple[str, str]]:
+    """How the cause led to the failure, what else is wrong, what was ruled out or not seen."""
+    diagnosis = incident.diagnosis
+    if diagnosis is None:
+        return
+
+    def title(cause: str) -> str:
+        found = catalogue.causes.get(cause)
+        return found.title[language] if found else cause
+
+    if len(diagnosis.chain) > 1:
+        yield "chain", chain_text(diagnosis.chain, title, language)
+    looked = sort_out(incident.cause, diagnosis, incident.findings)
+    if looked.also:
+        yield "also found", _by_check(looked.also)
+    if looked.ruled_out:
+        yield "ruled out", _by_check(looked.ruled_out)
+    for finding in looked.not_looked:
+        yield "not looked at", f"{finding.check}: {finding.says.get(language, '')}"
+
+
+def _by_check(findings: Iterable[Finding]) -> str:
+    return ", ".join(f"{each.cause} ({each.check})" for each in findings)
+
+
+def _advice(incident: Incident, catalogue: Catalogue, language: str) -> list[Panel]:
+    """What a person does: what the findings about this very node say, else the catalogue."""
+    if incident.outcome not in (Outcome.ESCALATED, Outcome.RECOMMENDED):
+        return []
+    looked = sort_out(incident.cause, incident.diagnosis, incident.findings)
+    exact = [each for each in (*fixes(looked), *looked.also) if each.fix.get(language)]
+    texts = dict.fromkeys("\n  ".join((f.fix[language], *f.commands)) for f in exact)
+    cause = catalogue.causes.get(incident.cause)
+    if not texts and cause:
+        texts = {cause.advice[language]: None}
+    told = Styled("\n".join(texts))
+    return [Panel(told, title="what to do", title_align="left")] if texts else []
 
 
 def _lines(classification: Classification) -> Table:

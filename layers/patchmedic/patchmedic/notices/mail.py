@@ -9,19 +9,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from patchmedic.incident import Action
-from patchmedic.model import Finding, Hook, SupportingLine, Verdict
+from patchmedic.model import Finding, Hook, SupportingLine
 from patchmedic.notices import commands
 from patchmedic.notices.ids import ids
 from patchmedic.notices.text import clean, fill_in, pad, prose, width, wrap
-from patchmedic.notices.view import View
+from patchmedic.notices.view import NAMED, View
 from patchmedic.notices.words import OTHER_RULE, RULES, CommandName, RuleWords
+from patchmedic.verdict import fixes, has_passed
 
 QUOTED_LINES_MAX = 5
 QUOTED_CHARACTERS_MAX = 200
 CODES_SHOWN_MAX = 3
 SENTENCE_CHARACTERS_MAX = 600
 FIX_CHARACTERS_MAX = 900
-FINDINGS_SHOWN_MAX = 8
+CONFIRMING_SHOWN_MAX = 4
+ALSO_SHOWN_MAX = 3
+RULED_OUT_SHOWN_MAX = 8
+RULED_OUT_CHARACTERS_MAX = 100
+RULED_OUT_IN_SHORT_MAX = 5
+NOT_LOOKED_SHOWN_MAX = 4
+NOT_LOOKED_CHARACTERS_MAX = 240
+ADVISING_SHOWN_MAX = 4
+SEEN_SHOWN_MAX = 2
+FIXES_SHOWN_MAX = 3
 COMMANDS_SHOWN_MAX = 6
 ACTIONS_SHOWN_MAX = 10
 NOTES_SHOWN_MAX = 3
@@ -31,6 +41,7 @@ OTHER_CAUSES_SHOWN_MAX = 3
 
 _IN = "  "
 _DEEP = "    "
+_SEPARATORS = {"en": "; ", "ja": "、"}
 
 
 def email(view: View) -> str:
@@ -66,7 +77,7 @@ def advice(view: View) -> tuple[list[str], list[str]]:
     """
     lines: list[str] = []
     pasted: list[str] = []
-    for finding in view.confirming or view.hinting:
+    for finding in (fixes(view.looked) or view.hinting)[:FIXES_SHOWN_MAX]:
         if said := view.of(finding.fix):
             lines += prose(clean(said, FIX_CHARACTERS_MAX), view.lang, _IN)
         pasted += [clean(command, 1_000) for command in finding.commands]
@@ -141,15 +152,19 @@ def _why(view: View) -> list[str]:
     if incident.cause == "unknown" and not view.confirmed:
         lines = _p(view, view.say("why.unknown"))
     else:
-        basis = incident.diagnosis.basis if incident.diagnosis else "unseen"
+        basis: str = incident.diagnosis.basis if incident.diagnosis else "unseen"
+        if basis == "text" and not has_passed(incident.cause, incident.findings):
+            basis = "text-unseen"
         title = view.title(incident.cause)
         lines = _p(view, view.say(f"why.{basis}", title=title, cause=view.cause))
+    if view.chain:
+        lines += _p(view, view.say("why.chain", chain=view.chain))
     if incident.evidence.hook is not None:
         lines += _p(view, hook_sentence(view, incident.evidence.hook))
     found = view.causes.get(incident.cause)
     if found and view.notice != "resolved" and incident.cause != "unknown":
         lines += prose(view.of(found.meaning), view.lang, _IN)
-    for finding in view.confirming[:FINDINGS_SHOWN_MAX]:
+    for finding in view.looked.confirming[:CONFIRMING_SHOWN_MAX]:
         lines += _p(view, _by(view, finding))
     shown = [line for line in view.lines if line.line > 0 and line.text.strip()]
     most = 2 if view.notice == "resolved" else QUOTED_LINES_MAX
@@ -200,17 +215,19 @@ def _codes(view: View, shown: Sequence[SupportingLine]) -> list[str]:
 def _doubts(view: View) -> list[str]:
     """What else it could be, and what could not be read."""
     incident, lines = view.incident, []
-    ruled_out = incident.diagnosis.ruled_out if incident.diagnosis else ()
+    diagnosis = incident.diagnosis
+    settled = {incident.cause}
+    if diagnosis:
+        settled |= {*diagnosis.ruled_out, *diagnosis.also, *(each.name for each in diagnosis.chain)}
+    least = LIKELY_CAUSE_CONFIDENCE_MIN if not view.confirmed else NAMED
     others = [
         f"{view.title(each.cause)} [{clean(each.cause, 60)}]"
         for each in incident.classification.candidates
-        if each.cause != incident.cause
-        and each.cause not in ruled_out
-        and each.confidence >= LIKELY_CAUSE_CONFIDENCE_MIN
+        if each.cause not in settled and each.confidence >= least
     ]
-    if others and not view.confirmed:
+    if others:
         joined = "; ".join(others[:OTHER_CAUSES_SHOWN_MAX])
-        lines += _p(view, view.say("why.also", causes=joined))
+        lines += _p(view, view.say("why.besides" if view.confirmed else "why.also", causes=joined))
     if incident.evidence.truncated:
         lines += _p(view, view.say("why.truncated"))
     for note in incident.evidence.notes[:NOTES_SHOWN_MAX]:
@@ -219,24 +236,77 @@ def _doubts(view: View) -> list[str]:
 
 
 def _looked(view: View) -> list[str]:
-    """What was ruled out, what else is wrong, what was only seen: in that order."""
-    refuted, also, seen = [], [], []
-    for finding in view.incident.findings:
-        title = view.title(finding.cause) if finding.cause else ""
-        said = f" - {_by(view, finding)}"
-        if finding.verdict is Verdict.REFUTES:
-            refuted.append(view.say("looked.out", title=title) + said)
-        elif finding.verdict is Verdict.CONFIRMS and finding.cause != view.incident.cause:
-            also.append(view.say("looked.also", title=title) + said)
-        elif finding.verdict is Verdict.NEUTRAL and view.of(finding.says):
-            seen.append(view.say("looked.seen") + said)
-    every = also + refuted + seen
-    lines: list[str] = []
-    for item in every[:FINDINGS_SHOWN_MAX]:
-        lines += wrap(item, view.lang, f"{_IN}- ", _DEEP)
-    if len(every) > FINDINGS_SHOWN_MAX:
-        lines.append(_IN + view.say("looked.more", n=str(len(every) - FINDINGS_SHOWN_MAX)))
+    """What else is wrong, what was ruled out, what could not be looked at, what was only seen."""
+    looked = view.looked
+    also = [
+        view.say("looked.also", title=view.title(each.cause or "")) + f" - {_by(view, each)}"
+        for each in looked.also
+    ]
+    advising, seen = (
+        [view.say("looked.seen") + f" - {_by(view, each)}" for each in found]
+        for found in (looked.aside + looked.advising, _beside(view))
+    )
+    return [
+        *_items(view, also, ALSO_SHOWN_MAX),
+        *_ruled_out(view),
+        *_items(view, [_not_looked(view, f) for f in looked.not_looked], NOT_LOOKED_SHOWN_MAX),
+        *_items(view, advising, ADVISING_SHOWN_MAX),
+        *_items(view, seen, SEEN_SHOWN_MAX, count=False),
+    ]
+
+
+def _beside(view: View) -> list[Finding]:
+    """What else was seen: beside a confirmed cause only what is about it."""
+    diagnosis = view.incident.diagnosis
+    about = {view.incident.cause}
+    if diagnosis:
+        about |= {link.name for link in diagnosis.chain}
+    return [each for each in view.looked.seen if not view.confirmed or each.cause in about]
+
+
+def _items(view: View, items: Sequence[str], most: int, *, count: bool = True) -> list[str]:
+    """A list of at most ``most`` items, and how many more there are."""
+    lines = [line for item in items[:most] for line in wrap(item, view.lang, f"{_IN}- ", _DEEP)]
+    if count and len(items) > most:
+        lines.append(_DEEP + view.say("looked.more", n=str(len(items) - most)))
     return lines
+
+
+def _ruled_out(view: View) -> list[str]:
+    """By which check: with what it saw as long as nothing is confirmed, else in one breath."""
+    found = view.looked.ruled_out
+    if not view.confirmed:
+        told = [
+            view.say(
+                "looked.out",
+                title=view.title(each.cause or ""),
+                check=clean(each.check, 60),
+                says=clean(view.of(each.says), RULED_OUT_CHARACTERS_MAX),
+            )
+            for each in found
+        ]
+        return _items(view, told, RULED_OUT_SHOWN_MAX)
+    if not found:
+        return []
+    names = [ruled_out_by(view, each) for each in found[:RULED_OUT_IN_SHORT_MAX]]
+    if len(found) > RULED_OUT_IN_SHORT_MAX:
+        names.append(view.say("looked.more", n=str(len(found) - RULED_OUT_IN_SHORT_MAX)))
+    return _items(view, [view.say("looked.outs", causes=_SEPARATORS[view.lang].join(names))], 1)
+
+
+def ruled_out_by(view: View, finding: Finding) -> str:
+    """A cause that was ruled out, and the check that did it."""
+    title = view.title(finding.cause or "")
+    return view.say("looked.by", title=title, check=clean(finding.check, 60))
+
+
+def _not_looked(view: View, finding: Finding) -> str:
+    """What could not be looked at, why, and what would help."""
+    parts = (view.of(finding.says), view.of(finding.fix))
+    told = [clean(part, NOT_LOOKED_CHARACTERS_MAX) for part in parts if part]
+    check = clean(finding.check, 60)
+    said = ("" if view.lang == "ja" else " ").join(told)
+    return view.say("looked.not") + (f": {said}" if check in said else f" - {check}: {said}")
 
 
 def _done(view: View) -> list[str]:

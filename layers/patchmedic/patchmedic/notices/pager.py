@@ -20,6 +20,7 @@ Severity = Literal["critical", "error", "warning", "info"]
 
 SUMMARY_CHARACTERS_MAX = 1_024
 DEDUP_KEY_CHARACTERS_MAX = 255
+CHAIN_CHARACTERS_MAX = 500
 CLIENT = "PatchMedic"
 
 
@@ -60,6 +61,7 @@ def _details(view: View) -> dict[str, Any]:
     """What the one who is woken needs, short; the rest is in the e-mail."""
     incident, hook = view.incident, view.incident.evidence.hook
     sentences, commands = mail.advice(view)
+    looked = view.looked
     found: dict[str, Any] = {
         "incident_id": clean(incident.id, 64),
         "node_id": view.node_id,
@@ -77,6 +79,15 @@ def _details(view: View) -> dict[str, Any]:
         "cause": view.cause,
         "cause_title": view.title(incident.cause),
         "cause_confirmed": view.confirmed,
+        "chain": cut(view.chain, CHAIN_CHARACTERS_MAX) or None,
+        "also_found": [view.title(each.cause or "") for each in looked.also[: mail.ALSO_SHOWN_MAX]],
+        "ruled_out": [
+            mail.ruled_out_by(view, each) for each in looked.ruled_out[: mail.RULED_OUT_SHOWN_MAX]
+        ],
+        "not_looked_at": [
+            clean(view.of(each.says), mail.NOT_LOOKED_CHARACTERS_MAX)
+            for each in looked.not_looked[: mail.NOT_LOOKED_SHOWN_MAX]
+        ],
         "output": [
             clean(each.text, mail.QUOTED_CHARACTERS_MAX)
             for each in view.lines[: mail.QUOTED_LINES_MAX]

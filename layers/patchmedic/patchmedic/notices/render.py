@@ -80,7 +80,7 @@ def render(
 
 
 def _data(view: View) -> dict[str, Any]:
-    incident = view.incident
+    incident, diagnosis = view.incident, view.incident.diagnosis
     return {
         "version": 1,
         "notice": view.notice,
@@ -98,6 +98,9 @@ def _data(view: View) -> dict[str, Any]:
         "failed_at": incident.signal.time.isoformat(),
         "cause": view.cause,
         "cause_confirmed": view.confirmed,
+        "chain": view.chain or None,
+        "also_found": [clean(each, 60) for each in diagnosis.also] if diagnosis else [],
+        "ruled_out": [clean(each, 60) for each in diagnosis.ruled_out] if diagnosis else [],
         "outcome": incident.outcome.value if incident.outcome else None,
         "rule": clean(incident.reason.rule, 60) if incident.reason else None,
         "actions": [

@@ -10,6 +10,7 @@ SUBJECT_CHARACTERS_MAX = 99
 """SNS: fewer than 100."""
 SMS_GSM_MAX = 160
 SMS_UCS2_MAX = 70
+LINE_CHARACTERS_MAX = 430
 
 
 def subject(view: View) -> str:
@@ -42,12 +43,13 @@ def sms(view: View) -> str:
 
 
 def line(view: View) -> str:
-    """One line that says all: outcome, node, failure, cause, incident."""
+    """One line that says all: outcome, node, failure, cause or how it came about, incident."""
     word = view.say(f"word.{view.notice}")
-    what = f"{view.failed} ({view.cause_in_short()})"
+    what = f"{view.failed} ({view.chain or view.cause_in_short()})"
     if view.lang == "ja":
-        what = _what_ja(view)
-    return cut(f"[PatchMedic] {word}: {view.node}: {what} {clean(view.incident.id, 64)}", 500)
+        what = f"{view.failed}（{view.chain}）" if view.chain else _what_ja(view)
+    said = cut(f"[PatchMedic] {word}: {view.node}: {what}", LINE_CHARACTERS_MAX)
+    return f"{said} {clean(view.incident.id, 64)}"
 
 
 def _failed_en(view: View) -> str:

@@ -10,19 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol
 from urllib.parse import quote
 
 from patchmedic.incident import Incident
 from patchmedic.model import Finding, IncidentKind, Remedy, SupportingLine, Text, Verdict
+from patchmedic.notices.chain import chain_text
 from patchmedic.notices.ids import ids, known
 from patchmedic.notices.text import clean, fill_in
 from patchmedic.notices.words import WORDS
+from patchmedic.verdict import Sorted, sort_out
 
 if TYPE_CHECKING:
     from patchmedic.causes.hresults import ResultCode
 
 Language = Literal["en", "ja"]
+NAMED = 0.8
+"""From this confidence on, the text names a cause (``policy.Limits.confident_min``)."""
 NOTICES = ("resolved", "escalated", "recommended", "proposal", "suppressed")
 
 _JST = timezone(timedelta(hours=9), "JST")
@@ -61,7 +66,7 @@ class NoticeContext:
     verify_operation: Literal["Scan", "InstallNoReboot"] = "Scan"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
     """One incident for one reader."""
 
@@ -146,13 +151,16 @@ class View:
         return title if self.confirmed or self.cause in ("unknown", "benign") else f"{title}?"
 
     @property
-    def confirming(self) -> tuple[Finding, ...]:
-        """The findings that confirm the cause."""
-        return tuple(
-            finding
-            for finding in self.incident.findings
-            if finding.verdict is Verdict.CONFIRMS and finding.cause == self.incident.cause
-        )
+    def chain(self) -> str:
+        """How the cause led to the failure, in one line; empty where nothing shows it."""
+        diagnosis = self.incident.diagnosis
+        links = diagnosis.chain if diagnosis else ()
+        return chain_text(links, self.title, self.lang) if len(links) > 1 else ""
+
+    @cached_property
+    def looked(self) -> Sorted:
+        """The findings, by what a reader wants of them."""
+        return sort_out(self.incident.cause, self.incident.diagnosis, self.incident.findings)
 
     @property
     def hinting(self) -> tuple[Finding, ...]:

@@ -118,8 +118,13 @@ WORDS: Mapping[str, Text] = {
         " looked at",
         "{title} [{cause}]（出力から明らかですが、ノードの確認時点では既に解消していました）",
     ),
+    "why.text-unseen": _t(
+        "{title} [{cause}] - the output says so beyond doubt; no check could tell whether it has"
+        " passed",
+        "{title} [{cause}]（出力から明らかですが、現在も続いているかは確認できていません）",
+    ),
     "why.none": _t(
-        "{title}? [{cause}] - not confirmed, only the most likely reading of the output",
+        "{title}? [{cause}] - likely, not confirmed: the best reading of the output",
         "{title}? [{cause}]（未確認: 出力から推定した最も可能性の高い原因）",
     ),
     "why.unseen": _t(
@@ -148,6 +153,11 @@ WORDS: Mapping[str, Text] = {
         "フックドキュメント {document} が失敗しました。",
     ),
     "why.hook.unnamed": _t("(name not known)", "（名前は不明）"),
+    "why.chain": _t("How it came about: {chain}", "原因の連鎖: {chain}"),
+    "why.besides": _t(
+        "The output also names what no check confirmed: {causes}",
+        "出力からはほかに次の原因も考えられますが、チェックでは確認できていません: {causes}",
+    ),
     "why.also": _t("Also possible: {causes}", "他に考えられる原因: {causes}"),
     "why.lines": _t("The node printed:", "ノードの出力（抜粋）:"),
     "why.truncated": _t(
@@ -156,10 +166,59 @@ WORDS: Mapping[str, Text] = {
     ),
     "why.note": _t("Could not be read: {note}", "取得できなかった情報: {note}"),
     # --- looked at ---
-    "looked.out": _t("Ruled out: {title}", "該当せず: {title}"),
+    "looked.out": _t("Ruled out: {title} - {check}: {says}", "該当せず: {title} - {check}: {says}"),
+    "looked.outs": _t("Ruled out: {causes}", "該当せず: {causes}"),
+    "looked.by": _t("{title} ({check})", "{title}（チェック {check}）"),
     "looked.also": _t("Also found: {title}", "併せて検出: {title}"),
     "looked.seen": _t("Seen", "参考情報"),
+    "looked.not": _t("Not looked at", "確認できなかった項目"),
     "looked.more": _t("... and {n} more", "… 他 {n} 件"),
+    # --- the links of a chain: what stands in the way, and the thing that is wrong ---
+    "obstacle.no-route": _t("no route", "経路なし"),
+    "obstacle.endpoint-not-associated": _t(
+        "gateway endpoint not associated", "ゲートウェイエンドポイントが未関連付け"
+    ),
+    "obstacle.endpoint-ipv4-only": _t("endpoint for IPv4 only", "エンドポイントが IPv4 のみに対応"),
+    "obstacle.wrong-region": _t("endpoint of another Region", "別リージョンのエンドポイント"),
+    "obstacle.vpc-dns-off": _t("DNS is off in the VPC", "VPC の DNS が無効"),
+    "obstacle.blackhole": _t("route into a black hole", "ルートがブラックホール"),
+    "obstacle.no-public-address": _t("no public address", "パブリックアドレスなし"),
+    "obstacle.nat-down": _t("NAT gateway not available", "NAT ゲートウェイが利用不可"),
+    "obstacle.nat-private": _t("NAT gateway is a private one", "NAT ゲートウェイがプライベート型"),
+    "obstacle.nat-without-internet": _t(
+        "NAT gateway without a way to the internet",
+        "NAT ゲートウェイからインターネットへの経路なし",
+    ),
+    "obstacle.group-egress": _t(
+        "outbound HTTPS not allowed", "アウトバウンドの HTTPS が許可されていない"
+    ),
+    "obstacle.endpoint-group": _t(
+        "endpoint does not let the node in", "エンドポイントがノードからの HTTPS を許可していない"
+    ),
+    "obstacle.endpoint-policy": _t(
+        "endpoint policy forbids it", "エンドポイントポリシーが許可していない"
+    ),
+    "obstacle.acl-out": _t(
+        "outbound traffic blocked", "ネットワーク ACL がアウトバウンド通信をブロック"
+    ),
+    "obstacle.acl-in": _t(
+        "inbound traffic blocked", "ネットワーク ACL がインバウンド通信をブロック"
+    ),
+    "obstacle.private-dns-off": _t("private DNS is off", "プライベート DNS が無効"),
+    "obstacle.endpoint-state": _t("endpoint not available", "エンドポイントが利用不可"),
+    "thing.role": _t("role {id}", "ロール {id}"),
+    "thing.rtb": _t("route table {id}", "ルートテーブル {id}"),
+    "thing.subnet": _t("subnet {id}", "サブネット {id}"),
+    "thing.sg": _t("security group {id}", "セキュリティグループ {id}"),
+    "thing.acl": _t("network ACL {id}", "ネットワーク ACL {id}"),
+    "thing.eni": _t("network interface {id}", "ネットワークインターフェイス {id}"),
+    "thing.nat": _t("NAT gateway {id}", "NAT ゲートウェイ {id}"),
+    "thing.vpce": _t("VPC endpoint {id}", "VPC エンドポイント {id}"),
+    "thing.igw": _t("internet gateway {id}", "インターネットゲートウェイ {id}"),
+    "thing.eigw": _t(
+        "egress-only internet gateway {id}", "Egress-Only インターネットゲートウェイ {id}"
+    ),
+    "thing.tgw": _t("transit gateway {id}", "トランジットゲートウェイ {id}"),
     # --- what was done ---
     "done.action": _t("{title}, risk {risk}: {state}", "{title}、リスク {risk}: {state}"),
     "done.started": _t("Started {at}", "開始: {at}"),
