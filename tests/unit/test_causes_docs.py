@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from docs_program import BUILD, ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,20 +29,8 @@ from patchmedic.cli.phrases import GAP, phrases
 from patchmedic.model import LANGUAGES, Risk
 from patchmedic.remedies import load_remedies
 
-ROOT = Path(__file__).resolve().parents[2]
 CATALOGUE = load_files(DATA)
 REMEDIES = load_remedies()
-
-
-def load_program() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_build", ROOT / "docs" / "build.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-BUILD = load_program()
 PAGES: dict[str, str] = BUILD.make_pages(CATALOGUE, REMEDIES, BUILD.read_samples())
 
 
@@ -103,9 +90,25 @@ def test_a_build_writes_what_is_stale_and_removes_what_belongs_to_no_cause(tmp_p
     assert not (folder / "no-such-cause.ja.md").exists()
 
 
+def test_pages_written_by_hand_stay_beside_made_ones(tmp_path: Path) -> None:
+    (tmp_path / "own.md").write_text("by hand", encoding="utf-8")
+    wanted = {"made.md": "made"}
+    assert BUILD.stale(wanted, tmp_path, alone=False) == ["made.md"]
+    assert BUILD.write(wanted, tmp_path, alone=False) == 1
+    assert BUILD.stale(wanted, tmp_path, alone=False) == []
+    assert (tmp_path / "own.md").read_text(encoding="utf-8") == "by hand"
+
+
 def test_the_program_says_how_it_is_used(capsys: pytest.CaptureFixture[str]) -> None:
     assert BUILD.main(["--wrong"]) == 2
     assert "usage:" in capsys.readouterr().err
+
+
+def test_a_number_at_the_start_starts_no_list_and_shows_no_backslash() -> None:
+    assert BUILD._escaped("1. The endpoint") == r"1\. The endpoint"
+    assert BUILD._escaped("3.1.1927.0 and older") == r"3\.1.1927.0 and older"
+    for name, text in PAGES.items():
+        assert not re.search(r"(?m)(?:^|\| )\\\d", text), name
 
 
 def test_an_example_is_a_line_that_the_cause_is_known_by() -> None:
