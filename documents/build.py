@@ -1,18 +1,21 @@
 """Make documents/template.yaml, the nested stack of SSM documents, from the scripts beside it.
 
 Here: reading documents.toml, joining script parts, writing CloudFormation.  Not here: any rule
-about nodes (that is in the scripts) and anything that needs more than the standard library.
+about nodes (that is in the scripts).  Beyond the standard library it needs shfmt, a program that
+parses shell and prints it small, beside the Python that runs this; ``requirements/dev.txt`` pins
+it, so that the same scripts always become the same documents.
 
-The scripts go into the template as plain strings, one a line.  No intrinsic function touches them:
-``Fn::Sub`` stands only in the documents' names, and ``{{ }}`` only where one of our own parameters
-goes in.  Run ``python documents/build.py`` after a change, ``--check`` to see whether that was
-forgotten.
+The scripts go into the template as plain strings, one a function.  No intrinsic function touches
+them: ``Fn::Sub`` stands only in the documents' names, and ``{{ }}`` only where one of our own
+parameters goes in.  Run ``python documents/build.py`` after a change, ``--check`` to see whether
+that was forgotten.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +25,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 TEMPLATE = HERE / "template.yaml"
+SHFMT = Path(sys.executable).with_name("shfmt")
 
 DOCUMENT_BYTES_MAX = 64 * 1024
 """What Systems Manager takes for one document."""
@@ -29,6 +33,11 @@ DOCUMENT_BYTES_MAX = 64 * 1024
 PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}")
 COMMENT = re.compile(r"\s*#(?!!)")
 """A whole line of comment, in shell and in PowerShell; ``#!`` is none."""
+INDENT = re.compile(r"^ +")
+"""Depth stays in the repository: a document has a size, and no string of a script spans lines in
+which blanks at the beginning would count."""
+FUNCTION_END = re.compile(r"(?<=\n\})\n")
+"""Where one entry of ``runCommand`` ends and the next begins; the agent puts the break back."""
 
 ACTIONS: Mapping[str, str] = {
     "Linux": "aws:runShellScript",
@@ -75,6 +84,8 @@ def load_documents(folder: Path = HERE) -> tuple[Document, ...]:
 
 def _document(entry: Mapping[str, Any], parameters: Mapping[str, Any], folder: Path) -> Document:
     script = "\n".join(_part(folder / part) for part in entry["parts"])
+    if ACTIONS[entry["platform"]] == "aws:runShellScript":
+        script = _small_shell(entry["suffix"], script)
     content: dict[str, Any] = {
         "schemaVersion": "2.2",
         "description": entry["description"],
@@ -88,7 +99,7 @@ def _document(entry: Mapping[str, Any], parameters: Mapping[str, Any], folder: P
             "precondition": {"StringEquals": ["platformType", entry["platform"]]},
             "inputs": {
                 "timeoutSeconds": str(entry["timeout_seconds"]),
-                "runCommand": script.split("\n"),
+                "runCommand": FUNCTION_END.split(script),
             },
         }
     ]
@@ -98,7 +109,22 @@ def _document(entry: Mapping[str, Any], parameters: Mapping[str, Any], folder: P
 def _part(path: Path) -> str:
     """A script part without its comments, which stay in the repository: a document has a size."""
     lines = path.read_text("utf-8").splitlines()
-    return "\n".join(line for line in lines if line and not COMMENT.match(line))
+    kept = (line for line in lines if line and not COMMENT.match(line))
+    return "\n".join(INDENT.sub("", line) for line in kept)
+
+
+def _small_shell(suffix: str, script: str) -> str:
+    """The same shell script without the blanks that only people need; its names stay."""
+    if not SHFMT.is_file():
+        raise DocumentError(
+            f"{SHFMT} is not there: install requirements/dev.txt beside this Python"
+        )
+    done = subprocess.run(  # noqa: S603 - a program of ours and no shell
+        [SHFMT, "-ln", "posix", "-mn"], input=script, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise DocumentError(f"{suffix}: {done.stderr.strip()}")
+    return done.stdout.rstrip("\n")
 
 
 def _parameter(entry: Mapping[str, str]) -> dict[str, str]:
@@ -194,7 +220,11 @@ def main(arguments: Sequence[str]) -> int:
     if list(arguments) not in ([], ["--check"]):
         print("usage: python documents/build.py [--check]", file=sys.stderr)
         return 2
-    made = render(load_documents())
+    try:
+        made = render(load_documents())
+    except DocumentError as error:
+        print(f"documents/build.py: {error}", file=sys.stderr)
+        return 1
     if not arguments:
         TEMPLATE.write_text(made, "utf-8")
         return 0

@@ -1,182 +1,122 @@
 # Linux: the checks that only make sense here, and the closed list of this platform.
 PLATFORM=linux
-PLATFORM_CHECKS='disk-space package-lock patch-runs payload-leftovers credentials s3-reach
-    ssm-reach package-repositories agent imds dpkg-state clock reboot-pending patch-log-tail'
-
-check_package_lock() {
-    find_package_lock
-    case $? in
-        0)
-            state=bad
-            fact manager "$lock_manager"
-            fact lock "$lock_file"
-            fact holder_pid "$lock_pid"
-            fact holder "$lock_holder" ;;
-        1) state=ok ;;
-        *) could_not_look 'no package manager that this check knows' ;;
-    esac
-}
-
-# One question for each server, not for each repository; a server that answers at all is reached.
-REPOSITORY_SERVERS_MAX=6
-check_package_repositories() {
-    repository_servers=$(repository_urls | expand_repository_variables |
-        sed -n -E 's#^(tls-own )?(mirror\+)?(https?://[^/[:space:]]+).*#\1\3/#p' | grep -v '\$' | sort -u |
-        sed -n "1,${REPOSITORY_SERVERS_MAX}p")
-    if [ -z "$repository_servers" ]; then
-        could_not_look 'no repository with an http address is configured'
-        return 0
-    fi
-    use_package_proxy
-    state=ok
-    repository_asked=''
-    for repository_word in $repository_servers; do
-        if [ "$repository_word" = tls-own ]; then
-            repository_own_tls=yes
-            continue
-        fi
-        ask_repository "$repository_word" || return 0
-        repository_own_tls=no
-        repository_asked="$repository_asked${repository_asked:+ }$repository_word"
-    done
-    fact repository "$repository_asked"
-    fact error ''
-}
-
-ask_repository() {
-    probe "$1" 5
-    case $probe_error in
-        no-tool)
-            could_not_look 'neither curl nor wget is installed'
-            return 1 ;;
-        tls) [ "${repository_own_tls:-no}" = yes ] && return 0 ;;
-        '') case $probe_code in 502 | 503 | 504) probe_error=http-$probe_code ;; *) return 0 ;; esac ;;
-    esac
-    state=bad
-    fact repository "$1"
-    fact error "$probe_error"
-    return 1
-}
-
-# Every enabled repository's address, one a line. "tls-own " marks a file whose repositories bring
-# their own certificates (RHUI and the like): what curl thinks of those means nothing.
-repository_urls() {
-    cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
-        sed -n -E 's/^[[:space:]]*deb[[:space:]]+(\[[^]]*\][[:space:]]*)?([^[:space:]]+).*/\2/p'
-    for repository_file in /etc/apt/sources.list.d/*.sources; do
-        [ -r "$repository_file" ] || continue
-        grep -q -i '^Enabled: *no' "$repository_file" && continue
-        sed -n -E 's/^URIs:[[:space:]]*//p' "$repository_file" | tr ' ' '\n'
-    done
-    for repository_file in /etc/yum.repos.d/*.repo /etc/zypp/repos.d/*.repo; do
-        [ -r "$repository_file" ] && enabled_sections "$repository_file"
-    done
-}
-
-enabled_sections() (
-    mark=''
-    grep -q -E '^ssl(clientcert|cacert|verify)' "$1" && mark='tls-own '
-    enabled=yes urls=''
-    while IFS= read -r line || [ -n "$line" ]; do
-        case $line in
-            '['*)
-                [ "$enabled" = yes ] && printf '%s' "$urls"
-                enabled=yes urls='' ;;
-            enabled*=*0*) enabled=no ;;
-            baseurl*=* | mirrorlist*=* | metalink*=*)
-                urls="$urls$mark$(printf '%s' "${line#*=}" | sed 's/^ *//; s/[ ,].*//')$NEWLINE" ;;
-        esac
-    done <"$1"
-    [ "$enabled" = yes ] && printf '%s' "$urls"
-)
-
-# $name in an address comes from a file of that name; the Region is known.
-expand_repository_variables() (
-    script="s/[\$][{]?awsregion[}]?/$REGION/g;s/[\$][{]?awsdomain[}]?/$AWS_DOMAIN/g;s/[\$][{]?awsproto[}]?/https/g"
-    for variable_file in /etc/dnf/vars/* /etc/yum/vars/*; do
-        [ -r "$variable_file" ] || continue
-        variable_name=${variable_file##*/}
-        case $variable_name in *[!A-Za-z0-9_]*) continue ;; esac
-        variable_value=''
-        read -r variable_value <"$variable_file" || [ -n "$variable_value" ] || continue
-        case $variable_value in *[!A-Za-z0-9._:/-]*) continue ;; esac
-        script="$script;s#[\$][{]?${variable_name}[}]?#$variable_value#g"
-    done
-    sed -E "$script"
-)
-
-# The package manager's own proxy applies to its repositories.
-use_package_proxy() {
-    package_proxy=''
-    if have apt-config; then
-        package_proxy=$(limit 5 apt-config dump 2>/dev/null |
-            sed -n -E 's/^Acquire::https?::[Pp]roxy "(https?:[^"]+)";$/\1/p' | tail -n 1)
-    fi
-    for proxy_file in /etc/dnf/dnf.conf /etc/yum.conf; do
-        [ -n "$package_proxy" ] || [ ! -r "$proxy_file" ] ||
-            package_proxy=$(sed -n -E 's/^proxy[[:space:]]*=[[:space:]]*(https?:[^[:space:]]+)$/\1/p' "$proxy_file" | tail -n 1)
-    done
-    if [ -n "$package_proxy" ]; then
-        http_proxy=$package_proxy https_proxy=$package_proxy
-        export http_proxy https_proxy
-    fi
-}
-
-# Half-installed packages mean an interrupted run, unless dpkg is at work this moment.
-check_dpkg_state() {
-    if ! have dpkg-query; then
-        could_not_look 'this node has no dpkg'
-        return 0
-    fi
-    if find_kernel_lock apt /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock; then
-        could_not_look 'dpkg is at work, its state is in motion'
-        return 0
-    fi
-    # shellcheck disable=SC2016 # the dollars are dpkg-query's
-    dpkg_list=$(limit 10 dpkg-query -W -f '${db:Status-Abbrev}|${Package}\n' 2>/dev/null)
-    if [ -z "$dpkg_list" ]; then
-        state=bad
-        fact broken 'the package list itself cannot be read'
-        return 0
-    fi
-    dpkg_broken=$(printf '%s\n' "$dpkg_list" | sed -n -E 's/^(.[HUFWt].|..R)\|(.*)$/\2/p' | tr '\n' ' ')
-    # shellcheck disable=SC2010,SC2012 # the journal's files have numbers for names
-    dpkg_journal=$(ls /var/lib/dpkg/updates 2>/dev/null | grep -c '^[0-9][0-9]*$')
-    state=ok
-    if [ -n "$dpkg_broken" ] || [ "$dpkg_journal" -gt 0 ]; then
-        state=bad
-    fi
-    fact broken "${dpkg_broken% }"
-    fact journal "$dpkg_journal"
-}
+PLATFORM_CHECKS='disk-space memory filesystems exec-mounts selinux os-limits clock dns tls proxies
+    s3-reach ssm-reach credentials imds agent agent-diagnostics hibernation registration patch-runs
+    payload-leftovers state-files reboot-pending package-lock dpkg-state rpm-db package-dependencies
+    package-holds package-repositories package-metadata signing-keys subscription patch-python
+    patch-log-tail'
 
 check_reboot_pending() {
-    reboot_reasons=''
-    for reboot_flag in /run/reboot-required /var/run/reboot-required /run/reboot-needed; do
-        [ -e "$reboot_flag" ] && { reboot_reasons="$reboot_flag"; break; }
-    done
-    for reboot_flag in "$PAYLOAD"-reboot-194 "$PAYLOAD"-reboot-195 "$PAYLOAD"-reboot-196; do
-        [ -d "$reboot_flag" ] && reboot_reasons="$reboot_reasons${reboot_reasons:+ }$reboot_flag"
-    done
-    if kernel_since_boot; then
-        reboot_reasons="$reboot_reasons${reboot_reasons:+ }a kernel was installed after the last start"
-    fi
+    find_reboot_reasons
     state=ok
     [ -n "$reboot_reasons" ] && state=bad
     fact reasons "$reboot_reasons"
+    [ -z "$reboot_missed" ] || fact missed "$reboot_missed"
 }
 
-# The change time, not the written time: packages keep the date of their build.
-kernel_since_boot() {
-    read -r boot_uptime </proc/uptime 2>/dev/null || return 1
-    boot_uptime=${boot_uptime%%.*}
-    is_number "$boot_uptime" || return 1
-    boot_time=$(($(now) - boot_uptime))
-    for boot_kernel in /boot/vmlinuz-*; do
-        boot_changed=$(limit 2 stat -c %Z "$boot_kernel" 2>/dev/null)
-        is_number "$boot_changed" || continue
-        # A minute of grace for boot scripts that touch /boot.
-        [ "$boot_changed" -gt $((boot_time + 60)) ] && return 0
+# Bad: it enforces, and lately denied something to what patching runs. One that only watched, or
+# a service of its own that it fences in, is no fault here.
+check_selinux() {
+    mode=''
+    read -r mode </sys/fs/selinux/enforce
+    case $mode in
+        1) mode=enforcing ;;
+        0) mode=permissive ;;
+        *)
+            unknown 'this node has no SELinux'
+            return 0 ;;
+    esac
+    last=$(recent_denials)
+    state=ok
+    [ "$mode" != enforcing ] || [ -z "$last" ] || state=bad
+    denials=$(say "$last" | grep -c .)
+    last=$(say "$last" | tail -n 1)
+    tell mode denials last
+}
+
+# "process -> target class", a line a denial, of the audit log or else of the kernel's.
+recent_denials() {
+    {
+        tail -c 3000000 /var/log/audit/audit.log || limit 5 dmesg
+    } | awk -v since=$(($(now) - DAY_MINUTES * 60)) '
+        function part(name) { return match($0, name "[^ ]+") ? substr($0, RSTART + length(name), RLENGTH - length(name)) : "" }
+        /avc: +denied/ && !/permissive=1/ && match($0, /audit\([0-9]+/) && substr($0, RSTART + 6, RLENGTH - 6) + 0 >= since {
+            who = part("comm="); gsub(/"/, "", who)
+            split(part("scontext="), from, ":"); split(part("tcontext="), to, ":")
+            if (who ~ /^(rpm|yum|dnf|ssm-|amazon-ssm)/ ||
+                (who ~ /^((platform-)?python|sh$|bash$)/ && from[3] ~ /^(rpm|rpm_script|init|initrc|unconfined|unconfined_service)_t$|ssm/))
+                print who " -> " to[3] " " part("tclass=")
+        }'
+}
+
+# Bad: one of the kernel's tables is full, so nothing more is opened, started or watched.
+check_os_limits() {
+    limit='' used='' max=''
+    # shellcheck disable=SC2046 # numbers
+    note_limit files $(cat /proc/sys/fs/file-nr | awk '{ print $1, $3 }')
+    tasks=$(sed -E 's#.*/([0-9]+) .*#\1#' /proc/loadavg)
+    for max_file in pid_max threads-max; do
+        note_limit processes "$tasks" "$(cat "/proc/sys/kernel/$max_file")"
     done
-    return 1
+    # Of root, who runs the agent.
+    watchers=$(limit 5 ls -n /proc/[0-9]*/fd |
+        awk '/^\/proc/ { sub(/fd:$/, "fdinfo/"); at = $0 } $3 == 0 && /:inotify/ { print at $9 }')
+    inotify=/proc/sys/fs/inotify/max_user
+    note_limit inotify "$(say "$watchers" | grep -c .)" "$(cat "${inotify}_instances")"
+    # shellcheck disable=SC2086 # paths of /proc
+    note_limit inotify "$(cat $watchers /dev/null | grep -c '^inotify ')" "$(cat "${inotify}_watches")"
+    [ -z "$limit" ] && unknown 'the kernel tells none of its limits' && return
+    state=ok
+    [ $((used * 100)) -lt $((max * 98)) ] || state=bad
+    tell limit used max
+}
+
+# note_limit NAME USED MAX: keeps the one that is nearest to its end. Some maxima are beyond what
+# the shell can count with, and so beyond reach.
+note_limit() {
+    is_number "$2" && is_number "$3" && [ "$3" -gt 0 ] || return 0
+    [ -z "$limit" ] || [ $(($2 * 1000 / $3)) -gt $((used * 1000 / max)) ] || return 0
+    limit=$1 used=$2 max=$3
+}
+
+# --- what system.sh asks of a platform
+
+free_memory() {
+    free_mb=$(awk '{ v[$1] = $2 } END {
+        if (!("MemAvailable:" in v)) v["MemAvailable:"] = v["MemFree:"] + v["Buffers:"] + v["Cached:"]
+        if ("MemFree:" in v) print int(v["MemAvailable:"] / 1024) }' /proc/meminfo)
+    swap_free_mb=$(awk '$1 == "SwapFree:" { print int($2 / 1024) }' /proc/meminfo)
+}
+
+mounts() {
+    awk '{ print $1, $2, $4 }' /proc/self/mounts
+}
+
+name_servers() {
+    sed -n -E 's/^[[:space:]]*nameserver[[:space:]]+([0-9A-Fa-f.:]+).*/\1/p' /etc/resolv.conf
+}
+
+addresses_of() {
+    limit 6 getent ahosts "$1" | sed -n -E 's/^([0-9A-Fa-f.:]+) .*/\1/p'
+}
+
+agent_settings() {
+    cat /etc/systemd/system/*amazon-ssm-agent*.service /etc/systemd/system/*amazon-ssm-agent*/*.conf /etc/init/amazon-ssm-agent.*
+}
+
+# What a login gets, and services without settings of their own.
+system_proxy() {
+    system_text=$(cat /etc/environment /etc/profile.d/*.sh)
+    for system_name in http_proxy https_proxy; do
+        say "$system_text" | proxy_in "$system_name"
+    done | tail -n 1
+}
+
+manager_proxy() {
+    {
+        cat /etc/yum.conf /etc/dnf/dnf.conf
+        # SUSE's file for all of them, when it is on.
+        ! grep -q -i '^PROXY_ENABLED="*yes' /etc/sysconfig/proxy || sed -n -E 's/^HTTPS?_PROXY="(.*)"/proxy=\1/p' /etc/sysconfig/proxy
+        limit 5 apt-config dump | sed -n -E 's/^Acquire::https?::[Pp]roxy "(.*)";$/proxy=\1/p'
+    } | sed -n -E 's/^proxy *= *([^ ]*[^ :_]:[^ ]+).*/\1/p' | tail -n 1
 }

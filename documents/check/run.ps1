@@ -2,8 +2,10 @@
 # document. [Console] writes it: Write-Output would wrap long lines on some hosts.
 $RunSeconds = 50
 $OutputCharactersMax = 19000
-$Order = @('disk-space', 'patch-runs', 'credentials', 's3-reach', 'ssm-reach', 'agent', 'imds', 'clock',
-    'wu-services', 'wu-reach', 'wu-components', 'wu-proxy', 'reboot-pending', 'patch-log-tail')
+$Order = @('disk-space', 'memory', 'patch-runs', 'credentials', 'dns', 'tls', 'proxies', 's3-reach', 'ssm-reach',
+    'agent', 'agent-diagnostics', 'hibernation', 'registration', 'state-files', 'imds', 'clock',
+    'wsus-settings', 'wu-services', 'wu-reach', 'wu-components', 'component-store', 'cbs-errors',
+    'update-history', 'rollback', 'powershell', 'sysprep', 'installer', 'reboot-pending', 'patch-log-tail')
 
 function Write-Document($Parts) {
     [Console]::Out.WriteLine('<<<PATCHMEDIC-FINDINGS')
@@ -56,9 +58,14 @@ if ($Region -cnotmatch '^[a-z]{2}(-[a-z]+)+-[0-9]$') {
     exit 2
 }
 if ([string]$ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') {
-    # Nothing of .NET may be called then, and a patch run could not work either.
-    $why = 'PowerShell runs in ' + $ExecutionContext.SessionState.LanguageMode
-    $parts = Get-WantedCheck | ForEach-Object { '{"check":"' + $_ + '","state":"unknown","facts":{"why":"' + $why + '"}}' }
+    # Nothing of .NET may be called then, and a patch run could not work either: the one thing that
+    # is certain is said by the check whose matter it is.
+    $mode = [string]$ExecutionContext.SessionState.LanguageMode
+    $parts = Get-WantedCheck | ForEach-Object {
+        $facts = '"state":"unknown","facts":{"why":"PowerShell runs in ' + $mode + '"}}'
+        if ($_ -eq 'powershell') { $facts = '"state":"bad","facts":{"error":"constrained","language_mode":"' + $mode + '","version":"' + $PSVersionTable.PSVersion + '"}}' }
+        '{"check":"' + $_ + '",' + $facts
+    }
     '<<<PATCHMEDIC-FINDINGS'
     '{"schema":1,"platform":"windows","checks":[' + ($parts -join ',') + ']}'
     'PATCHMEDIC-FINDINGS>>>'

@@ -10,26 +10,25 @@ work=''
 check_seconds() {
     case $1 in
         s3-reach | package-repositories) printf 40 ;;
-        ssm-reach | clock) printf 30 ;;
+        ssm-reach | clock | dns | tls | proxies | agent-diagnostics) printf 30 ;;
         *) printf 20 ;;
     esac
 }
 
 validate_parameters() {
     case ${#CHECKS}:$CHECKS in
-        ????*:* | *: | *:*[!a-z0-9,-]*)
-            printf 'The parameter Checks must be all, or names of checks with commas between.\n' >&2
-            exit 2 ;;
+        ????*:* | *: | *:*[!a-z0-9,-]*) not_valid 'Checks must be all, or names of checks with commas between' ;;
     esac
     case $REGION in
-        *[!a-z0-9-]* | *--* | -* | *- | ????????????????????????*)
-            printf 'The parameter Region must be the code of an AWS Region.\n' >&2
-            exit 2 ;;
-        [a-z][a-z]-[a-z]*-[0-9]) ;;
-        *)
-            printf 'The parameter Region must be the code of an AWS Region.\n' >&2
-            exit 2 ;;
+        *[!a-z0-9-]* | *--* | -* | *- | ????????????????????????*) ;;
+        [a-z][a-z]-[a-z]*-[0-9]) return ;;
     esac
+    not_valid 'Region must be the code of an AWS Region'
+}
+
+not_valid() {
+    say "The parameter $1." >&2
+    exit 2
 }
 
 # The names to run, each once, in the order asked for; the tail of the log last, for it may fill
@@ -40,7 +39,7 @@ wanted_checks() {
     if [ "$CHECKS" = all ]; then
         wanted_from=$PLATFORM_CHECKS
     else
-        wanted_from=$(printf '%s' "$CHECKS" | tr ',' ' ')
+        wanted_from=$(say "$CHECKS" | tr ',' ' ')
     fi
     for wanted_name in $wanted_from; do
         case " $wanted $wanted_last " in *" $wanted_name "*) continue ;; esac
@@ -49,7 +48,7 @@ wanted_checks() {
             *) wanted="$wanted $wanted_name" ;;
         esac
     done
-    printf '%s' "$wanted $wanted_last"
+    say "$wanted $wanted_last"
 }
 
 is_known_check() {
@@ -62,7 +61,7 @@ is_known_check() {
 # run_check NAME: its answer as one JSON object. The name was found in the closed list.
 run_check() {
     facts='' state=unknown
-    "check_$(printf '%s' "$1" | tr - _)"
+    "check_$(say "$1" | tr - _)"
     answer "$1"
 }
 
@@ -72,7 +71,7 @@ answer() {
 
 no_answer() {
     facts=''
-    could_not_look "$2"
+    unknown "$2"
     answer "$1"
 }
 
@@ -98,6 +97,12 @@ clean_up() {
     work=''
 }
 
+# A check may use any variable, so the name stays where it cannot be changed.
+write_answer() {
+    run_check "$1" >"$work/$1.part" 2>/dev/null
+    mv "$work/$1.part" "$work/$1.json"
+}
+
 # All at once. Each writes a file of its own and renames it when it is whole, so a check that
 # hangs in the kernel cannot hold up the others or the end.
 run_side_by_side() {
@@ -109,8 +114,7 @@ run_side_by_side() {
         fi
         (
             trap - EXIT
-            run_check "$name" >"$work/$name.part" 2>/dev/null
-            mv "$work/$name.part" "$work/$name.json"
+            write_answer "$name"
         ) </dev/null >/dev/null 2>&1 &
         running="$running $name:$!"
     done
@@ -167,7 +171,7 @@ join_answers() {
         joined="$joined${joined:+,}$one"
         joined_size=${#joined}
     done
-    printf '%s' "$joined"
+    say "$joined"
 }
 
 print_document() {

@@ -1,5 +1,7 @@
-# Windows: the checks, and the closed list of this platform. A check returns (Answer STATE FACTS);
-# what it throws becomes `unknown` with the message as the reason.
+# Windows: what its checks share, and the checks of the node, the agent and its runs. The network's
+# are in windows-network.ps1, those of Windows Update in windows-update.ps1. A check returns
+# (Answer STATE FACTS); what it throws becomes `unknown` with the message as the reason.
+# Law: nothing here matches text that Windows writes in the language of the system.
 
 # What several checks share; each check runs in a runspace of its own, so this text goes with it.
 $Library = {
@@ -105,10 +107,11 @@ $Library = {
         $result
     }
 
-    # The folders in which the agent keeps patch runs, newest first.
+    # The folders in which the agent keeps patch runs, newest first. Beside the folder of the step
+    # there is one of the plugin that holds it; a run with hooks numbers the plugin's folders.
     function Get-RunFolder {
         $root = Join-Path $AgentData 'InstanceData\*\document\orchestration\*'
-        @(Get-Item -Path (Join-Path $root 'PatchWindows'), (Join-Path $root 'awsrunPowerShellScript\PatchWindows') -ErrorAction SilentlyContinue) |
+        @(Get-Item -Path (Join-Path $root 'PatchWindows'), (Join-Path $root '*\PatchWindows'), (Join-Path $root '*\*\PatchWindows') -ErrorAction SilentlyContinue) |
             Sort-Object -Property LastWriteTimeUtc -Descending | Select-Object -First 20
     }
 
@@ -126,15 +129,96 @@ $Library = {
     }
 
     # The proxy that Windows Update would use, from the bytes that netsh winhttp shows as text in
-    # the language of the system: flags at 8, length of the name at 12, the name after it.
-    function Get-WinHttpProxy {
+    # the language of the system: flags at 8, length of the name at 12, the name after it, then
+    # the same for the list of those that are asked directly.
+    function Get-WinHttpSetting {
+        $setting = @{ proxy = ''; bypass = '' }
         $key = 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Internet Settings\Connections'
         $bytes = Get-RegistryValue $key 'WinHttpSettings'
-        if (-not $bytes -or $bytes.Length -lt 16) { return '' }
-        if (([BitConverter]::ToInt32($bytes, 8) -band 2) -eq 0) { return '' }
+        if (-not $bytes -or $bytes.Length -lt 16) { return $setting }
+        if (([BitConverter]::ToInt32($bytes, 8) -band 2) -eq 0) { return $setting }
         $length = [BitConverter]::ToInt32($bytes, 12)
-        if ($length -le 0 -or $length -gt 1000 -or $bytes.Length -lt 16 + $length) { return '' }
-        [Text.Encoding]::ASCII.GetString($bytes, 16, $length)
+        if ($length -le 0 -or $length -gt 1000 -or $bytes.Length -lt 16 + $length) { return $setting }
+        $setting.proxy = [Text.Encoding]::ASCII.GetString($bytes, 16, $length)
+        $next = 16 + $length
+        if ($bytes.Length -lt $next + 4) { return $setting }
+        $length = [BitConverter]::ToInt32($bytes, $next)
+        if ($length -gt 0 -and $length -le 2000 -and $bytes.Length -ge $next + 4 + $length) {
+            $setting.bypass = [Text.Encoding]::ASCII.GetString($bytes, $next + 4, $length)
+        }
+        $setting
+    }
+
+    # What the agent gets: its service's own environment first, then the machine's.
+    function Get-AgentSetting([string]$Name) {
+        foreach ($line in @(Get-RegistryValue 'HKLM:\SYSTEM\CurrentControlSet\Services\AmazonSSMAgent' 'Environment')) {
+            if ([string]$line -match '^([A-Za-z_]+)=(.*)$' -and $Matches[1] -eq $Name) { return $Matches[2].Trim() }
+        }
+        ''
+    }
+
+    function Get-MachineSetting([string]$Name) {
+        [string](Get-RegistryValue 'HKLM:\SYSTEM\CurrentControlSet\Control\Session Manager\Environment' $Name)
+    }
+
+    function Get-AgentProxy {
+        foreach ($name in 'https_proxy', 'http_proxy') {
+            $found = Get-AgentSetting $name
+            if ($found) { return $found }
+        }
+        ''
+    }
+
+    function Get-MachineProxy {
+        foreach ($name in 'https_proxy', 'http_proxy') {
+            $found = Get-MachineSetting $name
+            if ($found) { return $found }
+        }
+        ''
+    }
+
+    # Minutes since a moment (UTC); never less than 0.
+    function Get-MinutesSince($When) {
+        [long][Math]::Max(0, [Math]::Floor(([DateTime]::UtcNow - $When).TotalMinutes))
+    }
+
+    # What a program prints, or $null when its time was up; it is ended then. Read piece by piece,
+    # for a program whose pipe is full waits.
+    function Invoke-Program([string]$Path, [string]$Arguments, [int]$Seconds) {
+        $start = New-Object Diagnostics.ProcessStartInfo
+        $start.FileName = $Path
+        $start.Arguments = $Arguments
+        $start.UseShellExecute = $false
+        $start.CreateNoWindow = $true
+        $start.RedirectStandardOutput = $true
+        $until = [DateTime]::UtcNow.AddSeconds($Seconds)
+        $process = [Diagnostics.Process]::Start($start)
+        $buffer = New-Object byte[] 65536
+        $text = ''
+        while ($text.Length -lt 200000) {
+            $handle = $process.StandardOutput.BaseStream.BeginRead($buffer, 0, 65536, $null, $null)
+            $left = [Math]::Max(0, ($until - [DateTime]::UtcNow).TotalMilliseconds)
+            if (-not $handle.AsyncWaitHandle.WaitOne([int]$left)) {
+                try { $process.Kill() } catch { $null = $_ }
+                return $null
+            }
+            $read = $process.StandardOutput.BaseStream.EndRead($handle)
+            if ($read -le 0) { break }
+            $text += [Text.Encoding]::UTF8.GetString($buffer, 0, $read)
+        }
+        $text
+    }
+
+    # The id by which EC2 knows this machine; empty when nothing that looks like EC2 answers.
+    function Get-InstanceId {
+        $base = 'http://169.254.169.254/latest'
+        $token = Invoke-Probe "$base/api/token" 2 $null 'PUT' @{ 'X-aws-ec2-metadata-token-ttl-seconds' = '60' }
+        if ($token.error) { return '' }
+        $headers = @{}
+        if ($token.code -eq 200) { $headers = @{ 'X-aws-ec2-metadata-token' = $token.text } }
+        $answer = Invoke-Probe "$base/meta-data/instance-id" 2 $null 'GET' $headers
+        if ($answer.code -eq 200 -and $answer.text -match '^i-[0-9a-f]{8,17}$') { return $answer.text }
+        ''
     }
 
     # "host:port" or "http=host:port;https=host:port" as an address.
@@ -161,7 +245,7 @@ $Looks = @{}
 $Looks['disk-space'] = {
     $need = 1024
     $drive = New-Object IO.DriveInfo($env:SystemDrive)
-    $free = [long][Math]::Floor($drive.AvailableFreeSpace / 1MB)
+    $free = [long][Math]::Floor($drive.AvailableFreeSpace / 1048576)
     $state = 'ok'
     if ($free -lt $need) { $state = 'bad' }
     Answer $state @{ path = $env:SystemDrive; free_mb = $free; need_mb = $need; free_inodes = 'not counted' }
@@ -250,46 +334,6 @@ $Looks['credentials'] = {
     Answer $state $facts
 }
 
-$Looks['s3-reach'] = {
-    $started = [DateTime]::UtcNow
-    $url = ''
-    foreach ($folder in @(Get-RunFolder | Select-Object -First 1)) {
-        $text = Get-LogEnd (Join-Path $folder.FullName 'stdout') 400000
-        if ($text -match 'from\s+(https://[a-z0-9.-]+\.amazonaws\.com(\.cn)?/[A-Za-z0-9._/-]{1,200})') { $url = $Matches[1] }
-    }
-    $steps = @("https://s3.$Region.$Domain/")
-    if ($url) { $steps += $url } else { $steps += "https://s3.$Region.$Domain/amazon-ssm-$Region/latest/VERSION" }
-    foreach ($step in $steps) {
-        $probe = Invoke-Probe $step 8
-        $word = $probe.error
-        # The bare host answers a stranger with anything; a file that everyone may read with 403 is denied.
-        if (-not $word -and $probe.code -eq 403 -and $step -ne $steps[0]) { $word = 'http-403' }
-        if ($word) { break }
-    }
-    $facts = @{ host = ([Uri]$step).Host; error = $word; url = $step; seconds = [int]([DateTime]::UtcNow - $started).TotalSeconds }
-    if ($word) { Answer 'bad' $facts } else { Answer 'ok' $facts }
-}
-
-# ec2messages is only needed by agents before 3.3.40.0.
-$Looks['ssm-reach'] = {
-    $names = @("ssm.$Region.$Domain", "ssmmessages.$Region.$Domain")
-    $version = Get-AgentVersion
-    if ($version -and -not (Test-VersionAtLeast $version '3.3.40.0')) { $names += "ec2messages.$Region.$Domain" }
-    foreach ($name in $names) {
-        $probe = Invoke-Probe "https://$name/" 6
-        if ($probe.error) { return Answer 'bad' @{ host = $name; error = $probe.error } }
-    }
-    Answer 'ok' @{ host = ($names -join ' '); error = '' }
-}
-
-$Looks['agent'] = {
-    $version = Get-AgentVersion
-    $service = Get-Service -Name 'AmazonSSMAgent' -ErrorAction SilentlyContinue
-    if (-not $service) { return Answer 'bad' @{ version = $version; state = 'not-installed' } }
-    if ([string]$service.Status -eq 'Running') { return Answer 'ok' @{ version = $version; state = 'running' } }
-    Answer 'bad' @{ version = $version; state = 'stopped' }
-}
-
 # Asks for the role's name only, never for its keys.
 $Looks['imds'] = {
     if (Test-HybridNode) { return Answer 'unknown' @{ why = 'a hybrid node has no instance metadata' } }
@@ -312,100 +356,169 @@ $Looks['imds'] = {
     Answer $state @{ status = $role.code; version = $version; role = $name }
 }
 
-# AWS refuses a signature that is five minutes off. Plain HTTP serves too: a wrong clock can break
-# TLS itself.
-$Looks['clock'] = {
-    foreach ($url in "https://s3.$Region.$Domain/", "http://s3.$Region.$Domain/", "https://ssm.$Region.$Domain/") {
-        $probe = Invoke-Probe $url 5
-        if (-not $probe.date) { continue }
-        $there = [DateTime]::Parse($probe.date, [Globalization.CultureInfo]::InvariantCulture).ToUniversalTime()
-        $offset = [long]([DateTime]::UtcNow - $there).TotalSeconds
-        $state = 'ok'
-        if ([Math]::Abs($offset) -gt 300) { $state = 'bad' }
-        return Answer $state @{ offset_seconds = $offset; source = $url }
-    }
-    Answer 'unknown' @{ why = 'no server told the time' }
+# A service that is disabled does not come back after the next restart, even where it runs now.
+$Looks['agent'] = {
+    $version = Get-AgentVersion
+    $service = Get-CimInstance -ClassName Win32_Service -Filter "Name = 'AmazonSSMAgent'"
+    if (-not $service) { return Answer 'bad' @{ version = $version; state = 'not-installed'; enabled = 'no'; workers = 0 } }
+    $workers = @(Get-CimInstance -ClassName Win32_Process -Filter "Name = 'ssm-agent-worker.exe'").Count
+    $enabled = 'yes'
+    if ($service.StartMode -eq 'Disabled') { $enabled = 'no' }
+    $facts = @{ version = $version; state = 'stopped'; enabled = $enabled; workers = $workers }
+    if ($service.State -ne 'Running') { return Answer 'bad' $facts }
+    $facts.state = 'running'
+    Answer 'ok' $facts
 }
 
-# Stopped is normal, these start when asked; disabled is not.
-$Looks['wu-services'] = {
-    $seen = @()
-    foreach ($name in 'wuauserv', 'BITS', 'CryptSvc', 'TrustedInstaller') {
-        $service = Get-CimInstance -ClassName Win32_Service -Filter "Name = '$name'"
-        if (-not $service) { return Answer 'bad' @{ service = $name; start_type = 'missing'; state = 'missing' } }
-        if ($service.StartMode -eq 'Disabled') { return Answer 'bad' @{ service = $name; start_type = 'Disabled'; state = $service.State } }
-        $seen += $name + '=' + $service.StartMode
-    }
-    Answer 'ok' @{ service = 'wuauserv'; start_type = ($seen -join ' '); state = 'none is disabled' }
-}
-
-# Windows Update uses the WinHTTP proxy, so the question goes through that one. Microsoft's own
-# hosts carry a certificate that only Windows Update trusts: a TLS word means that they were reached.
-$Looks['wu-reach'] = {
-    $setting = Get-WinHttpProxy
-    $wsus = Get-WsusServer
-    $urls = @('http://download.windowsupdate.com/', 'https://fe2cr.update.microsoft.com/', 'https://sls.update.microsoft.com/')
-    if ($wsus) { $urls = @($wsus.TrimEnd('/') + '/ClientWebService/client.asmx') }
-    foreach ($url in $urls) {
-        $address = $null
-        if (-not [Uri]::TryCreate($url, [UriKind]::Absolute, [ref]$address)) { return Answer 'bad' @{ host = $url; error = 'address'; wsus = $wsus } }
-        $probe = Invoke-Probe $url 8 (Get-ProxyAddress $setting $address.Scheme)
-        $word = $probe.error
-        if ($word -eq 'tls' -and -not $wsus) { $word = '' }
-        if (-not $word -and $wsus -and $probe.code -ge 500) { $word = 'http-' + $probe.code }
-        if ($word) { return Answer 'bad' @{ host = $address.Host; error = $word; wsus = $wsus } }
-    }
-    Answer 'ok' @{ host = $address.Host; error = ''; wsus = $wsus }
-}
-
-# What the update client itself last complained about: in the last patch run, then in the event
-# log of two days. Codes of its datastore and its own components mean bad; codes of the network
-# speak for wu-reach, not for this.
-$Looks['wu-components'] = {
-    $text = ''
-    $source = 'patch run'
-    foreach ($folder in @(Get-RunFolder | Select-Object -First 1)) {
-        $text = (Get-LogEnd (Join-Path $folder.FullName 'stdout') 200000) + (Get-LogEnd (Join-Path $folder.FullName 'stderr') 50000)
-    }
-    if ($text -notmatch '0x[89cC][0-9a-fA-F]{7}') {
-        $source = 'event log'
-        $filter = @{ LogName = 'System'; ProviderName = 'Microsoft-Windows-WindowsUpdateClient'; Level = 2, 3; StartTime = (Get-Date).AddDays(-2) }
-        $events = @(Get-WinEvent -FilterHashtable $filter -MaxEvents 50 -ErrorAction SilentlyContinue)
-        $text = ($events | ForEach-Object { $_.Message }) -join "`n"
-    }
-    $component = @()
-    $network = @()
-    foreach ($match in [regex]::Matches($text, '0x([89cC][0-9a-fA-F]{7})')) {
-        $code = $match.Groups[1].Value.ToUpperInvariant()
-        if ($code -match '^(80240437|80248\w{3}|80246\w{3}|C8000\w{3})$') { $component += '0x' + $code }
-        elseif ($code -match '^(80072E\w{2}|80072F\w{2}|8024401\w|8024402\w|8024500\w)$') { $network += '0x' + $code }
-    }
-    if ($component.Count -gt 0) { return Answer 'bad' @{ hresult = $component[-1]; count = $component.Count; source = $source } }
-    if ($network.Count -gt 0) { return Answer 'ok' @{ hresult = $network[-1]; count = 0; source = $source } }
-    Answer 'ok' @{ hresult = ''; count = 0; source = $source }
-}
-
-$Looks['wu-proxy'] = {
-    $winhttp = Get-WinHttpProxy
-    $agent = ''
-    $lines = @(Get-RegistryValue 'HKLM:\SYSTEM\CurrentControlSet\Services\AmazonSSMAgent' 'Environment')
-    $lines += 'https_proxy=' + [Environment]::GetEnvironmentVariable('https_proxy', 'Machine')
-    $lines += 'http_proxy=' + [Environment]::GetEnvironmentVariable('http_proxy', 'Machine')
-    foreach ($line in $lines) {
-        if (-not $agent -and [string]$line -match '(?i)^https?_proxy=(.+)$') { $agent = $Matches[1].Trim() }
+# Windows ends no process for want of memory, it refuses: what counts is how much may still be
+# promised, in memory and page files together. Event 2004 says that this once ran out.
+$Looks['memory'] = {
+    $need = 256
+    $system = Get-CimInstance -ClassName Win32_OperatingSystem
+    $promise = [long][Math]::Floor($system.FreeVirtualMemory / 1024)
+    $free = [Math]::Min($promise, [long][Math]::Floor($system.FreePhysicalMemory / 1024))
+    $facts = @{ free_mb = $free; swap_free_mb = $promise - $free; need_mb = $need; killed = ''; killed_minutes = '' }
+    $filter = @{ LogName = 'System'; ProviderName = 'Microsoft-Windows-Resource-Exhaustion-Detector'; Id = 2004; StartTime = (Get-Date).AddDays(-1) }
+    foreach ($entry in @(Get-WinEvent -FilterHashtable $filter -MaxEvents 1 -ErrorAction SilentlyContinue)) {
+        $facts['exhausted_minutes'] = Get-MinutesSince ($entry.TimeCreated.ToUniversalTime())
     }
     $state = 'ok'
-    if ($agent -and -not $winhttp) { $state = 'bad' }
-    Answer $state @{ winhttp = $winhttp; agent = $agent }
+    if ($promise -lt $need) { $state = 'bad' }
+    Answer $state $facts
 }
 
-$Looks['reboot-pending'] = {
-    $reasons = @()
-    if (Test-Path -Path 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\RebootPending') { $reasons += 'component servicing' }
-    if (Test-Path -Path 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate\Auto Update\RebootRequired') { $reasons += 'Windows Update' }
+# The agent writes to this log only while it has given up asking often.
+$Looks['hibernation'] = {
+    $minutes = $null
+    $reason = ''
+    foreach ($folder in (Join-Path $AgentData 'Logs'), (Join-Path $env:SystemRoot 'System32\config\systemprofile\AppData\Local\Amazon\SSM\Logs')) {
+        $log = Join-Path $folder 'hibernate.log'
+        if (-not (Test-Path -LiteralPath $log)) { continue }
+        $age = Get-MinutesSince (Get-Item -LiteralPath $log).LastWriteTimeUtc
+        if ($age -ge 1440 -or ($null -ne $minutes -and $age -ge $minutes)) { continue }
+        $minutes = $age
+        $lines = @((Get-LogEnd $log 8000) -split '\r?\n' | Where-Object { $_ -match '\S' })
+        $failed = @($lines | Where-Object { $_ -match 'Health ping failed' })
+        if ($failed.Count -gt 0) { $reason = $failed[-1] } elseif ($lines.Count -gt 0) { $reason = $lines[-1] }
+        if ($reason.Length -gt 200) { $reason = $reason.Substring(0, 200) }
+    }
     $state = 'ok'
-    if ($reasons.Count -gt 0) { $state = 'bad' }
-    Answer $state @{ reasons = ($reasons -join ', ') }
+    if ($null -ne $minutes) { $state = 'bad' }
+    Answer $state @{ minutes = $minutes; reason = $reason }
+}
+
+# A machine made from a copy of another's disk, or one that was registered by hand and then
+# imported, speaks to Systems Manager under a name that is not its own.
+$Looks['registration'] = {
+    $file = Join-Path $AgentData 'InstanceData\registration'
+    $stored = ''
+    if ((Test-Path -LiteralPath $file) -and (Get-LogEnd $file 4000) -match '"ManagedInstanceID"\s*:\s*"(mi-[0-9a-f]{8,17})"') { $stored = $Matches[1] }
+    $real = Get-InstanceId
+    $used = $stored
+    if ($env:AWS_SSM_INSTANCE_ID) { $used = $env:AWS_SSM_INSTANCE_ID }
+    $facts = @{ kind = 'ec2'; registered_as = $used; instance_id = $real; error = '' }
+    if (-not $real) {
+        if ($used.StartsWith('mi-')) {
+            $facts.kind = 'hybrid'
+            return Answer 'ok' $facts
+        }
+        $facts['why'] = 'instance metadata does not answer, so there is nothing to compare with'
+        return Answer 'unknown' $facts
+    }
+    # Without a registration of its own, an EC2 node takes its name from instance metadata.
+    if (-not $used -or $used -eq $real) { return Answer 'ok' $facts }
+    if ($used.StartsWith('mi-')) { $facts.kind = 'hybrid' }
+    $facts.error = 'mismatch'
+    Answer 'bad' $facts
+}
+
+# Files of JSON that patching and the agent go on from. Larger ones than a megabyte are looked at
+# from both ends only.
+$Looks['state-files'] = {
+    $state = Join-Path $env:ProgramData 'Amazon\PatchBaselineOperations\State'
+    $paths = @((Join-Path $state 'PatchStatesConfiguration.json'), (Join-Path $state 'PatchInventoryFromLastOperation.json'), (Join-Path $AgentData 'InstanceData\registration'), (Join-Path $AgentFolder 'amazon-ssm-agent.json'))
+    $held = ''
+    foreach ($path in $paths) {
+        if (-not (Test-Path -LiteralPath $path)) { continue }
+        $word = ''
+        try { $text = [IO.File]::ReadAllText($path) }
+        catch [IO.IOException] { $held = $path; continue }
+        catch { $word = 'unreadable' }
+        if (-not $word -and $text -notmatch '[^\s\0]') { $word = 'empty' }
+        elseif (-not $word -and $text.Length -gt 1048576) {
+            if ($text -notmatch '^\s*[\[{]' -or $text.TrimEnd() -notmatch '[\]}]$') { $word = 'not-json' }
+        }
+        elseif (-not $word) {
+            try { $null = ConvertFrom-Json -InputObject $text } catch { $word = 'not-json' }
+        }
+        if ($word) { return Answer 'bad' @{ file = $path; error = $word } }
+    }
+    # Someone may be writing it just now.
+    if ($held) { return Answer 'unknown' @{ file = $held; why = 'another program holds this file' } }
+    Answer 'ok' @{ file = ''; error = '' }
+}
+
+# The agent's own look at itself. Which of its checks matter: without kms, logs and monitoring a
+# node is managed and patched all the same, and sts fails in many networks that work.
+$Looks['agent-diagnostics'] = {
+    $program = Join-Path $AgentFolder 'ssm-cli.exe'
+    if (-not (Test-Path -LiteralPath $program)) { return Answer 'unknown' @{ why = 'no ssm-cli on this node' } }
+    if (-not (Test-VersionAtLeast (Get-AgentVersion) '3.1.501.0')) { return Answer 'unknown' @{ why = 'this agent has no get-diagnostics; 3.1.501.0 is the first that has' } }
+    $text = Invoke-Program $program 'get-diagnostics --output json' 40
+    if ($null -eq $text) { return Answer 'unknown' @{ why = 'ssm-cli was not done within 40 seconds' } }
+    $begin = $text.IndexOf('{')
+    if ($begin -lt 0) { return Answer 'unknown' @{ why = 'ssm-cli printed no diagnostics' } }
+    $rows = @((ConvertFrom-Json -InputObject ($text.Substring($begin))).DiagnosticsOutput)
+    if ($rows.Count -eq 0) { return Answer 'unknown' @{ why = 'ssm-cli printed no diagnostics' } }
+    $failed = @()
+    $notes = @()
+    $facts = @{ failed = ''; notes = ''; credentials = ''; expiry = ''; proxy = '' }
+    foreach ($row in $rows) {
+        $note = [string]$row.Note
+        if ($row.Check -eq 'AWS Credentials' -and $row.Status -eq 'Success') {
+            # Account and session stay here, the role's name goes out.
+            if ($note -match 'assumed-role/([A-Za-z0-9+=,.@_-]+)/') { $facts.credentials = 'arn:aws:sts::****:assumed-role/' + $Matches[1] }
+            if ($note -match '(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)') { $facts.expiry = $Matches[1] }
+        }
+        if ($row.Check -eq 'Proxy configuration' -and $row.Status -eq 'Success') { $facts.proxy = $note }
+        if ($row.Status -ne 'Failed' -or $row.Check -match 'kms|logs|monitoring') { continue }
+        $failed += [string]$row.Check
+        $notes += $note
+    }
+    $facts.failed = $failed -join ', '
+    $facts.notes = $notes -join '; '
+    $state = 'ok'
+    if ($failed.Count -gt 0) { $state = 'bad' }
+    Answer $state $facts
+}
+
+# Windows PowerShell as a patch run meets it. Constrained language is told by run.ps1, for then no
+# check can run.
+$Looks['powershell'] = {
+    $mode = [string]$ExecutionContext.SessionState.LanguageMode
+    $scopes = @()
+    $refused = ''
+    foreach ($entry in @(Get-ExecutionPolicy -List)) {
+        $scope = [string]$entry.Scope
+        $policy = [string]$entry.ExecutionPolicy
+        if ($policy -ne 'Undefined') { $scopes += $scope + '=' + $policy }
+        # The agent asks for its own policy in the command line; only group policy is above that.
+        if (-not $refused -and ($scope -eq 'MachinePolicy' -or $scope -eq 'UserPolicy') -and ($policy -eq 'AllSigned' -or $policy -eq 'Restricted')) { $refused = 'policy' }
+    }
+    $lockdown = Get-MachineSetting '__PSLockdownPolicy'
+    $facts = @{ version = [string]$PSVersionTable.PSVersion; language_mode = $mode; execution_policy = ($scopes -join ' '); lockdown = $lockdown; error = $refused }
+    $facts['dotnet'] = [string](Get-RegistryValue 'HKLM:\SOFTWARE\Microsoft\NET Framework Setup\NDP\v4\Full' 'Release')
+    if ($PSVersionTable.PSVersion.Major -lt 3) { $facts.error = 'too-old' }
+    if ($mode -ne 'FullLanguage' -or $lockdown -eq '4') { $facts.error = 'constrained' }
+    if ($facts.error) { Answer 'bad' $facts } else { Answer 'ok' $facts }
+}
+
+$Looks['sysprep'] = {
+    $image = [string](Get-RegistryValue 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Setup\State' 'ImageState')
+    if (-not $image) { return Answer 'unknown' @{ why = 'Windows does not say in which state its image is' } }
+    $state = 'ok'
+    if ($image -ne 'IMAGE_STATE_COMPLETE') { $state = 'bad' }
+    Answer $state @{ image_state = $image }
 }
 
 $Looks['patch-log-tail'] = {

@@ -42,12 +42,12 @@ df_available() {
     return 1
 }
 
-# space_needs: "PATH MB" lines, where patching writes and how much must be free there.
+# space_needs: "PATH:MB" lines, where patching writes and how much must be free there.
 space_needs() {
     printf '%s\n' \
-        '/ 200' '/usr 200' '/tmp 50' '/var 300' '/var/tmp 50' '/var/lib/dpkg 100' \
-        '/var/lib/rpm 100' '/var/cache/apt 300' '/var/cache/dnf 300' '/var/cache/yum 300' \
-        '/var/cache/zypp 300' '/boot 30' "$SSM_LOG 100" "$SSM_DATA 50"
+        /:200 /usr:200 /tmp:50 /var:300 /var/tmp:50 /var/lib/dpkg:100 /var/lib/rpm:100 \
+        /var/cache/apt:300 /var/cache/dnf:300 /var/cache/yum:300 /var/cache/zypp:300 /boot:30 \
+        "$SSM_LOG:100" "$SSM_DATA:50"
 }
 
 # find_short_space: the path that lacks most, in short_path, short_free_mb, short_need_mb and
@@ -56,14 +56,8 @@ INODES_NEEDED=2000
 find_short_space() {
     short_path='' short_free_mb='' short_need_mb='' short_free_inodes='' short_all=''
     tight_path='' tight_free_mb='' tight_need_mb='' tight_free_inodes=''
-    space_list=$(space_needs)
-    while [ -n "$space_list" ]; do
-        space_line=${space_list%%"$NEWLINE"*}
-        case $space_list in
-            *"$NEWLINE"*) space_list=${space_list#*"$NEWLINE"} ;;
-            *) space_list='' ;;
-        esac
-        space_path=${space_line% *} space_need=${space_line##* }
+    for space_line in $(space_needs); do
+        space_path=${space_line%:*} space_need=${space_line##*:}
         [ -d "$space_path" ] || continue
         free_of "$space_path" || continue
         note_space
@@ -185,7 +179,7 @@ find_pid_lock() {
 process_name() {
     process_comm=''
     [ -r "/proc/$1/comm" ] && read -r process_comm <"/proc/$1/comm" 2>/dev/null
-    printf '%s' "${process_comm:-unknown}"
+    say "${process_comm:-unknown}"
 }
 
 # find_patch_processes: patch_pids, and patch_running, how many runs they belong to. The payload
@@ -194,11 +188,11 @@ find_patch_processes() {
     patch_pids=''
     patch_running=0
     if [ -d /proc/self ]; then
-        patch_candidates=$(patch_pids_from_proc | sort -u -n | tr '\n' ' ')
+        patch_candidates=$(patch_pids_from_proc)
     else
-        patch_candidates=$(patch_pids_from_ps | sort -u -n | tr '\n' ' ')
+        patch_candidates=$(patch_pids_from_ps)
     fi
-    for patch_pid in $patch_candidates; do
+    for patch_pid in $(say "$patch_candidates" | sort -u -n); do
         is_own_process "$patch_pid" || patch_pids="$patch_pids${patch_pids:+ }$patch_pid"
     done
     for patch_pid in $patch_pids; do
@@ -233,14 +227,24 @@ parent_of() {
     fi
 }
 
-# The script's own children are looking at the same paths and are no patch run.
+# The script's own children are looking at the same paths and are no patch run, nor is what has
+# ended since it was listed. The parent of one that lives may end at this very moment: then the
+# process has got another one, and the way up begins again.
 is_own_process() {
     own_pid=$1
-    for own_step in 1 2 3 4 5 6; do
-        [ "$own_pid" = "$$" ] && return 0
-        own_pid=$(parent_of "$own_pid")
-        is_number "$own_pid" || return 1
-        [ "$own_pid" -gt 1 ] || return 1
+    # Substitutions and pipelines lie deep in each other; and nothing may turn for ever.
+    own_step=0
+    while [ "$own_step" -lt 40 ]; do
+        own_step=$((own_step + 1))
+        [ "$own_pid" != "$$" ] || return 0
+        own_parent=$(parent_of "$own_pid")
+        if is_number "$own_parent"; then
+            [ "$own_parent" -gt 1 ] || return 1
+            own_pid=$own_parent
+        else
+            [ "$own_pid" != "$1" ] || return 0
+            own_pid=$1
+        fi
     done
     return 1
 }
@@ -258,7 +262,8 @@ agent_version() (
         tail -c 200000 "$SSM_LOG/amazon-ssm-agent.log" 2>/dev/null |
             sed -n -E 's/.*amazon-ssm-agent - v([0-9.]+).*/\1/p' | clean_version && return 0
     fi
-    if have rpm; then
+    # Asking rpm makes files where its database has none open, and a new database where there is none.
+    if [ -e /var/lib/rpm/__db.001 ] || [ -e /var/lib/rpm/rpmdb.sqlite-shm ] || [ -e /usr/lib/sysimage/rpm/Packages.db ]; then
         limit 5 rpm -q --qf '%{VERSION}' amazon-ssm-agent 2>/dev/null | clean_version && return 0
     fi
     return 1
@@ -267,22 +272,126 @@ agent_version() (
 # The last line that begins like a version; packagers append a release of their own.
 clean_version() {
     version_line=$(sed -n -E "s/^[\"']?([0-9]+(\.[0-9]+){1,3}).*/\1/p" | tail -n 1)
-    [ -n "$version_line" ] && printf '%s' "$version_line"
+    [ -n "$version_line" ] && say "$version_line"
 }
 
 # agent_state: running, stopped or not-installed.
 agent_state() {
-    if [ -d /proc/self ]; then
-        if grep -q -s -x -E 'amazon-ssm-age(n|nt)' /proc/[0-9]*/comm 2>/dev/null; then
-            printf 'running'
-            return 0
-        fi
-    elif limit 5 ps -axo comm= 2>/dev/null | grep -q 'amazon-ssm-agent'; then
-        printf 'running'
-        return 0
-    fi
+    process_names | grep -q -E '(^|/)amazon-ssm-agent?$' && printf running && return
     for agent_file in /usr/bin/amazon-ssm-agent /snap/amazon-ssm-agent /opt/aws/ssm/bin/amazon-ssm-agent; do
-        [ -e "$agent_file" ] && { printf 'stopped'; return 0; }
+        [ -e "$agent_file" ] && printf stopped && return
     done
-    printf 'not-installed'
+    printf not-installed
+}
+
+# agent_enabled: does it start with the node? yes, no or unknown.
+agent_enabled() {
+    if [ -d /run/systemd/system ]; then
+        for agent_unit in amazon-ssm-agent snap.amazon-ssm-agent.amazon-ssm-agent; do
+            case $(limit 5 systemctl is-enabled "$agent_unit" 2>/dev/null) in
+                enabled* | static | indirect | generated) printf yes && return ;;
+                disabled | masked*) printf no && return ;;
+            esac
+        done
+    elif [ -r /etc/init/amazon-ssm-agent.conf ] || [ -r /Library/LaunchDaemons/com.amazon.aws.ssm.plist ]; then
+        printf yes && return
+    fi
+    printf unknown
+}
+
+# agent_workers: how many of the processes that do the agent's work are alive.
+agent_workers() {
+    process_names | grep -c -E '(^|/)ssm-agent-worker?$'
+}
+
+# process_names: of all that run, a line each; Linux cuts them to 15 characters.
+process_names() {
+    if [ -d /proc/self ]; then
+        cat /proc/[0-9]*/comm
+    else
+        limit 5 ps -axo comm=
+    fi 2>/dev/null
+}
+
+# find_reboot_reasons: reboot_reasons, what on a Linux node waits for a restart, and reboot_missed,
+# what has waited so long that the restart it asked for did not take place.
+MISSED_MINUTES=60
+find_reboot_reasons() {
+    reboot_reasons='' reboot_missed='' boot_time=0
+    read -r boot_uptime </proc/uptime 2>/dev/null && boot_uptime=${boot_uptime%%.*} &&
+        is_number "$boot_uptime" && boot_time=$(($(now) - boot_uptime))
+    for reboot_flag in /run/reboot-required /var/run/reboot-required /run/reboot-needed; do
+        [ -e "$reboot_flag" ] && { reboot_reasons="$reboot_flag"; break; }
+    done
+    for reboot_flag in "$PAYLOAD"-reboot-194 "$PAYLOAD"-reboot-195 "$PAYLOAD"-reboot-196; do
+        reboot_asked=$(written_at "$reboot_flag")
+        # One that is older than the last start had its restart.
+        is_number "$reboot_asked" && [ "$reboot_asked" -ge "$boot_time" ] || continue
+        reboot_reasons="$reboot_reasons${reboot_reasons:+ }$reboot_flag"
+        [ $(($(now) - reboot_asked)) -lt $((MISSED_MINUTES * 60)) ] || reboot_missed=$reboot_flag
+    done
+    if kernel_since_boot; then
+        reboot_reasons="$reboot_reasons${reboot_reasons:+ }a kernel was installed after the last start"
+    fi
+    [ -n "$reboot_reasons" ]
+}
+
+# The change time, not the written time: packages keep the date of their build.
+kernel_since_boot() {
+    [ "$boot_time" -gt 0 ] || return 1
+    for boot_kernel in /boot/vmlinuz-*; do
+        boot_changed=$(limit 2 stat -c %Z "$boot_kernel" 2>/dev/null)
+        is_number "$boot_changed" || continue
+        # A minute of grace for boot scripts that touch /boot.
+        [ "$boot_changed" -gt $((boot_time + 60)) ] && return 0
+    done
+    return 1
+}
+
+# find_damaged_state_file: file and error of the first one of what the payload remembers between
+# runs that is there and cannot be read.
+find_damaged_state_file() {
+    for file in patch-states-configuration patch-inventory-from-last-operation; do
+        file=$SSM_LOG/patch-configuration/$file.json error=''
+        [ -e "$file" ] || continue
+        if ! cat "$file" >/dev/null 2>&1; then
+            error=unreadable
+        elif [ ! -s "$file" ]; then
+            error=empty
+        elif have awk && ! is_json "$file"; then
+            error=not-json
+        fi
+        [ -z "$error" ] || return 0
+    done
+    return 1
+}
+
+# Strings become one mark and other plain values another; then what is whole is folded into a plain
+# value, from the inside out, until a single one is left.
+is_json() {
+    tr '\000-\010' '\010' <"$1" | awk '
+        { text = text $0 " " }
+        END {
+            if (text ~ /\010/) exit 1
+            gsub(/"([^"\\]|\\["\\\/bfnrtu])*"/, "\001", text)
+            gsub(/-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?|true|false|null/, "\002", text)
+            if (text ~ /[\001\002][ \t]*[\001\002]/) exit 1
+            gsub(/[ \t\r]+/, "", text)
+            while (gsub(/\{(\001:[\001\002](,\001:[\001\002])*)?}|\[([\001\002](,[\001\002])*)?]/, "\002", text)) continue
+            exit text !~ /^[\001\002]$/
+        }'
+}
+
+# Which of the roots that Amazon's certificates end in the node's store lacks, by how they begin.
+missing_roots() {
+    for store in "${CURL_CA_BUNDLE:-/etc/ssl/certs/ca-certificates.crt}" /etc/pki/tls/certs/ca-bundle.crt \
+        /etc/ssl/ca-bundle.pem /etc/ssl/cert.pem; do
+        [ -r "$store" ] || continue
+        for root in CA-1:ITBmyfz5m CA-2:ITBmyf0pY CA-3:ITBmyf1XS CA-4:ITBmyf18G \
+            Starfield-G2:MIID7zCCAtegAwIBAgIBADANBgkqhkiG9w0BAQsFADCBmDEL; do
+            grep -q -F "${root#*:}" "$store" || printf '%s ' "${root%%:*}"
+        done
+        return 0
+    done
+    printf unknown
 }

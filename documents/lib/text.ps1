@@ -5,6 +5,7 @@
 function Hide-Secret([string]$Text) {
     $Text = $Text -replace '(AKIA|ASIA)[A-Z0-9]{12,}', '****'
     $Text = $Text -replace '://[^/@\s]+@', '://****@'
+    $Text = $Text -replace '(^|[\s=;,])[^\s=;,:/@]+:[^\s/@]+@', '$1****@'
     $Text = $Text -replace '(?i)\b(bearer|basic)\s+[A-Za-z0-9+/=._-]{8,}', '$1 ****'
     $Text -replace '(?i)(secret[a-z_-]*|token|passw[a-z]*|signature|X-Amz-Credential|AccessKeyId|aws_access_key_id)("?\s*[=:]\s*"?)[^\s"&,;]+', '$1$2****'
 }

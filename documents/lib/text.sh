@@ -19,6 +19,11 @@ now() {
     date +%s
 }
 
+# say TEXT: as one line, whatever it begins with.
+say() {
+    printf '%s\n' "$1"
+}
+
 # How `timeout` wants its argument: busybox before 1.30 had a form of its own, macOS has none.
 if timeout -k 1 5 true >/dev/null 2>&1; then
     TIMEOUT_STYLE=gnu

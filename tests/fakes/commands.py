@@ -16,7 +16,7 @@ from patchmedic.ports import CommandInfo, Invocation
 from patchmedic.run_command import COMMENT_CHARS_MAX, LIST_OUTPUT_CHARS_MAX
 from patchmedic.signals import PATCH_DOCUMENTS
 
-_CHECKS = re.compile(r"all|[a-z0-9-]{2,40}(,[a-z0-9-]{2,40}){0,29}")
+_CHECKS = re.compile(r"all|[a-z0-9-]{2,40}(,[a-z0-9-]{2,40}){0,39}")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 _FAILED = ("Failed", "TimedOut", "Cancelled")
 DELIVERY_SECONDS_MIN = 30

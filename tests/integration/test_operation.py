@@ -37,7 +37,7 @@ from patchmedic.ports import TimelineEntry
 
 HERE = Path(__file__).parent
 HOOKED, FAILING, NEVER_TRIED, OF_GROUP, PANICKED = (
-    f"i-0d1b2c3d4e5f6000{number}" for number in range(1, 6)
+    f"i-0e1b2c3d4e5f6000{number}" for number in range(1, 6)
 )
 BASELINE, HOOKS = "AWS-RunPatchBaseline", "AWS-RunPatchBaselineWithHooks"
 INSTALL = {"Operation": ("Install",), "RebootOption": ("RebootIfNeeded",)}
@@ -238,12 +238,13 @@ def test_a_panic_is_confirmed_and_its_console_kept(fleet: LocalCloud, eventually
         return [i["Status"] for i in found["CommandInvocations"]] == ["Success"]
 
     eventually(patched, 30)
-    fleet.admin("POST", "ping", {"nodes": [PANICKED], "last_ping_minutes_ago": 30})
-    fleet.admin("POST", "console", {"nodes": [PANICKED], "text": PANIC})
     about, effect = _decision(PANICKED, "reboot-failed", ran["command_id"])
     effect = replace(effect, payload={"checks": ["boot-console"], "platform": "linux"})
     store = fleet.store()
+    # Before the node falls silent: the stack watches it, and would open one of its own.
     store.create(about, (effect,), TimelineEntry(datetime.now(UTC), "test", "opened"))
+    fleet.admin("POST", "ping", {"nodes": [PANICKED], "last_ping_minutes_ago": 30})
+    fleet.admin("POST", "console", {"nodes": [PANICKED], "text": PANIC})
     body = json.dumps({"effect_id": effect.effect_id, "incident_id": about.id})
     record = {"messageId": "1", "body": body, "eventSource": "aws:sqs"}
     answer = fleet.invoke("diagnose", {"Records": [record]})

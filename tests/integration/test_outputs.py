@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,28 @@ def fleet(cloud: LocalCloud) -> Iterator[LocalCloud]:
     for bucket in {BUCKET, OTHER_BUCKET} - set(there):
         where = {"LocationConstraint": "ap-northeast-1"}
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
+    _create_hook_documents(cloud)
     yield cloud
     problems = cloud.admin("GET", "health")["problems"]
     assert problems == []
+
+
+def _create_hook_documents(cloud: LocalCloud) -> None:
+    """The hooks' own documents: a hook that does not exist is another failure."""
+    step = {"action": "aws:runShellScript", "name": "Hook", "inputs": {"runCommand": ["true"]}}
+    content = {"schemaVersion": "2.2", "description": "A hook.", "mainSteps": [step]}
+    resources = {
+        name: {
+            "Type": "AWS::SSM::Document",
+            "Properties": {"Name": name, "DocumentType": "Command", "Content": content},
+        }
+        for (name,) in HOOKS.values()
+    }
+    formation = cloud.client("cloudformation")
+    formation.create_stack(StackName="hooks", TemplateBody=json.dumps({"Resources": resources}))
+    formation.get_waiter("stack_create_complete").wait(
+        StackName="hooks", WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+    )
 
 
 def _patch(

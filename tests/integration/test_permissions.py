@@ -74,6 +74,11 @@ ATTACH_PROFILE = (
     "associate_iam_instance_profile",
     {"InstanceId": TAGGED, "IamInstanceProfile": {"Name": "patch-role"}},
 )
+TAG_ROLE = (
+    "iam",
+    "tag_role",
+    {"RoleName": "patch-role", "Tags": [{"Key": "QSConfigId-x", "Value": "x"}]},
+)
 TAG_NODE = (
     "ec2",
     "create_tags",
@@ -112,6 +117,7 @@ EVERYONE = (
     WRITE_TABLE,
     SCAN_TABLE,
     ATTACH_PROFILE,
+    TAG_ROLE,
     TAG_NODE,
     LIST_OUTPUT,
     LIST_OTHER_BUCKET,

@@ -35,6 +35,10 @@ SSM_DATA = "/var/lib/amazon/ssm"
 PAYLOAD = f"{SSM_LOG}/patch-baseline-operations"
 REGION = "ap-northeast-1"
 NODE_ID = "i-0a1b2c3d4e5f60001"
+PATCH_BUCKET_HOSTS = [
+    f"patch-baseline-snapshot-{REGION}.s3.{REGION}.amazonaws.com",
+    f"aws-patch-manager-{REGION}-4849fa78f.s3.{REGION}.amazonaws.com",
+]
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 DOCUMENTS = {document.suffix: document for document in build.load_documents()}
@@ -147,6 +151,7 @@ class Node:
         """Start the servers of ``servers.py`` and let the AWS names lead to them."""
         names = [f"{name}.{REGION}.amazonaws.com" for name in ("s3", "s3.dualstack", "ssm")]
         names += [f"{name}.{REGION}.amazonaws.com" for name in ("ssmmessages", "ec2messages")]
+        names += PATCH_BUCKET_HOSTS
         names += _repository_hosts()
         self.sh(f"echo '127.0.0.1 {' '.join(names)}' >> /etc/hosts")
         self.sh("ip address add 169.254.169.254/32 dev lo")
@@ -313,7 +318,7 @@ def make_node(tmp_path: Path) -> Iterator[Callable[[], Node]]:
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Certificate and key of a server with the names of the AWS endpoints, signed by itself."""
     folder = tmp_path_factory.mktemp("certificate")
-    names = f"DNS:*.{REGION}.amazonaws.com,DNS:s3.dualstack.{REGION}.amazonaws.com"
+    names = ",".join(f"DNS:{name}.{REGION}.amazonaws.com" for name in ("*", "*.s3", "s3.dualstack"))
     subprocess.run(
         [
             "openssl",

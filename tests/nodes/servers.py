@@ -8,10 +8,15 @@ Usage: servers.py OPTIONS, a JSON object:
     imds          false: no metadata service at all
     clock_offset  seconds added to the Date header (0)
     silent        ports that accept and never answer
+    instance_id   what metadata says the instance is (i-0a1b2c3d4e5f60001)
+    tls           "old": TLS 1.1 at most, which nothing of today speaks
+    dns           what the resolver on 127.0.0.1 answers to everything: nxdomain, refused, silent
+    proxy         what the proxy on port 3128 answers to CONNECT: an HTTP status; 200 leads on
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import ssl
@@ -60,12 +65,48 @@ class Metadata(Endpoint):
     def do_GET(self) -> None:
         if self.headers.get("X-aws-ec2-metadata-token") != "token-of-the-test":
             self.answer(401, b"")
+        elif self.path.endswith("/meta-data/instance-id"):
+            self.answer(200, OPTIONS.get("instance_id", "i-0a1b2c3d4e5f60001").encode())
         elif not self.path.endswith("/security-credentials/"):
             self.answer(500, b"keys were asked for")
         elif OPTIONS.get("role"):
             self.answer(200, OPTIONS["role"].encode())
         else:
             self.answer(404, b"<html>404 - Not Found</html>")
+
+
+class Proxy(Endpoint):
+    """A proxy that leads to this very machine, or does not."""
+
+    def do_CONNECT(self) -> None:
+        status = OPTIONS["proxy"]
+        if status != 200:
+            self.answer(status, b"")
+            return
+        self.send_response_only(200)
+        self.end_headers()
+        with socket.create_connection(("127.0.0.1", 443)) as there:
+            back = threading.Thread(target=copy, args=(there, self.connection), daemon=True)
+            back.start()
+            copy(self.connection, there)
+            back.join()
+
+
+def copy(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while chunk := source.recv(65536):
+            target.sendall(chunk)
+        target.shutdown(socket.SHUT_WR)
+
+
+def resolve(listener: socket.socket) -> None:
+    """A resolver with one answer: the question back, with the code of that answer."""
+    while True:
+        question, asker = listener.recvfrom(512)
+        if OPTIONS["dns"] != "silent":
+            code = {"nxdomain": 0x83, "refused": 0x85}[OPTIONS["dns"]]
+            head = question[:2] + bytes([0x81, code]) + question[4:6] + bytes(6)
+            listener.sendto(head + question[12:], asker)
 
 
 def serve(server: ThreadingHTTPServer) -> None:
@@ -86,10 +127,20 @@ def main() -> None:
         tls = ThreadingHTTPServer(("127.0.0.1", 443), Endpoint)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(OPTIONS["certificate"])
+        if OPTIONS.get("tls") == "old":
+            context.set_ciphers("ALL:@SECLEVEL=0")
+            context.minimum_version = ssl.TLSVersion.TLSv1
+            context.maximum_version = ssl.TLSVersion.TLSv1_1
         tls.socket = context.wrap_socket(tls.socket, server_side=True)
         serve(tls)
     if OPTIONS.get("imds", True):
         serve(ThreadingHTTPServer(("169.254.169.254", 80), Metadata))
+    if "proxy" in OPTIONS:
+        serve(ThreadingHTTPServer(("127.0.0.1", 3128), Proxy))
+    if "dns" in OPTIONS:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        listener.bind(("127.0.0.1", 53))
+        threading.Thread(target=resolve, args=(listener,), daemon=True).start()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     threading.Event().wait()
