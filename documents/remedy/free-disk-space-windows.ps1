@@ -5,16 +5,34 @@ $NeedMb = 1024
 $Download = Join-Path $env:SystemRoot 'SoftwareDistribution\Download'
 
 function Get-FreeMb {
-    [long][Math]::Floor((New-Object IO.DriveInfo($env:SystemDrive)).AvailableFreeSpace / 1MB)
+    [long][Math]::Floor((New-Object IO.DriveInfo($env:SystemDrive)).AvailableFreeSpace / 1048576)
 }
 
+# A run that was cut off left this stopped.
+$stopped = @([string](Get-RegistryValue $Notes 'FreeDiskSpace') -split '\|' | Where-Object { $_ -match '^[A-Za-z0-9_. -]+$' })
+if ($stopped.Count -gt 0) {
+    $failure = Start-Again $stopped
+    if ($failure) { Write-Report 'failed' @{ why = $failure } }
+    Set-Note 'FreeDiskSpace' ''
+}
 $before = Get-FreeMb
 if ($before -ge $NeedMb) { Write-Report 'nothing-to-do' @{ path = $env:SystemDrive; free_mb = $before } }
-try { $reason = Get-ServicingReason } catch { $reason = 'Windows Update does not say whether it is busy: ' + $_.Exception.Message }
+$reason = Get-BusyReason
+$pending = Get-PendingRestart
+if (-not $reason -and $pending) { $reason = "a restart is pending ($pending)" }
+$running = @(Get-RunningService @('wuauserv'))
+foreach ($name in $running) {
+    if ($name -notmatch '^[A-Za-z0-9_. -]+$') { $reason = "a service of an unusual name depends on Windows Update: $name" }
+}
 if ($reason) { Write-Report 'refused' @{ why = $reason; path = $env:SystemDrive; free_mb = $before } }
 
-$service = Get-Service -Name 'wuauserv'
-$wasRunning = ([string]$service.Status -eq 'Running')
+# A full disk may refuse the note, which is for a run that is cut off; space matters more.
+$noted = $false
+try {
+    if ($running.Count -gt 0) { Set-Note 'FreeDiskSpace' ($running -join '|'); $noted = $true }
+}
+catch { $null = $_ }
+$failure = ''
 try {
     Stop-Quietly 'wuauserv'
     if (Test-Path -LiteralPath $Download) {
@@ -22,13 +40,14 @@ try {
         Get-ChildItem -LiteralPath $Download -Force | Remove-Item -Recurse -Force -ErrorAction SilentlyContinue
     }
 }
-finally {
-    if ($wasRunning) { Start-Service -Name 'wuauserv' }
-}
+catch { $failure = $_.Exception.Message }
+$failure = ($failure + ' ' + (Start-Again $running)).Trim()
+if (-not $failure -and $noted) { Set-Note 'FreeDiskSpace' '' }
 $after = Get-FreeMb
 $facts = @{ path = $env:SystemDrive; freed_mb = [Math]::Max(0, $after - $before); free_mb = $after; need_mb = $NeedMb }
-if ($after -lt $NeedMb) {
-    $facts['why'] = 'still short of space; nothing else may be removed by machine'
+if ($after -lt $NeedMb -and -not $failure) { $failure = 'still short of space; nothing else may be removed by machine' }
+if ($failure) {
+    $facts['why'] = $failure
     Write-Report 'failed' $facts
 }
 Write-Report 'done' $facts
