@@ -1,10 +1,11 @@
 """Make the pages in docs that follow from data: the causes, the checks, and what is covered.
 
 Here: docs/causes, one page a cause (which lines of the samples stand as examples, and the pages as
-Markdown), docs/checks from the registries of checks, and docs/coverage from its table.  Not here:
-what is said about a cause (``patchmedic.cli.explain``); nothing is said here that is not in data.
+Markdown), docs/checks from the registries of checks, docs/remedies from the data of the remedies,
+and docs/coverage from its table.  Not here: what is said about a cause (``patchmedic.cli.explain``);
+nothing is said here that is not in data.
 
-Run ``python docs/build.py`` after a change of the catalogue, a check or the table of what is
+Run ``python docs/build.py`` after a change of the catalogue, a check, a remedy or the table of what is
 covered, ``--check`` to see whether that was forgotten.  Pages of causes that no longer exist are
 removed.
 """
@@ -40,7 +41,7 @@ from patchmedic.cli.explain import (
     Spans,
     platforms_of,
 )
-from patchmedic.model import LANGUAGES, Remedy, Text
+from patchmedic.model import LANGUAGES, RISK_ORDER, Remedy, Risk, Text
 from patchmedic.remedies import load_remedies
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,6 +54,7 @@ MADE = (
     "<!-- Made by docs/build.py from the catalogue of causes; `make causes-docs` makes it anew. -->"
 )
 MADE_CHECKS = MADE.replace("catalogue of causes", "registries of checks")
+MADE_REMEDIES = MADE.replace("catalogue of causes", "data of the remedies")
 MADE_COVERAGE = MADE.replace("the catalogue of causes", "docs/coverage.toml")
 
 _INDEX: Mapping[str, Text] = {
@@ -317,6 +319,129 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, rule, *rows))
 
 
+# --- the remedies ---------------------------------------------------------------------------------
+
+_REMEDIES_PAGE: Mapping[str, Text] = {
+    "title": {"en": "The remedies", "ja": "修復の一覧"},
+    "intro": {
+        "en": "Everything that PatchMedic may do about a cause. A remedy is only considered when a"
+        " finding confirmed its cause, on a node that carries the opt-in tag, within all limits of"
+        " the policy. Whoever carries it out checks the preconditions again right before it acts,"
+        " a second run finds nothing to do, and an interrupted one is completed by the next."
+        " Nothing counts as fixed because a remedy ended well: a later, independent look decides.",
+        "ja": "原因に対して PatchMedic が実行できる修復の一覧です。修復が候補になるのは、チェックで原因が"
+        "確定し、ノードにオプトインのタグがあり、ポリシーのすべての制限を満たす場合だけです。前提条件は"
+        "実行の直前に再確認します。もう一度実行しても変更は行われず、途中で中断しても次の実行で完了します。"
+        "修復が正常に終了しただけでは解決とは見なさず、その後の独立した確認で判断します。",
+    },
+    "cause": {"en": "cause", "ja": "原因"},
+    "remedy": {"en": "remedy", "ja": "修復"},
+    "risk": {"en": "risk", "ja": "リスク"},
+    "default": {"en": "default", "ja": "既定の動作"},
+    "by-itself": {"en": "runs by itself", "ja": "自動で実行"},
+    "asks": {
+        "en": "waits for approval, unless the risk ceiling is raised to `medium`",
+        "ja": "承認待ち（リスクの上限を `medium` に上げると自動で実行）",
+    },
+    "always-asks": {
+        "en": "always waits for approval, and for an open window",
+        "ja": "常に承認待ち。メンテナンスウィンドウ内でのみ実行",
+    },
+    "off": {
+        "en": "off until a parameter of the stack enables it; then: {then}",
+        "ja": "スタックのパラメーターで有効にするまで無効。有効にした場合: {then}",
+    },
+    "window": {
+        "en": "It may stop services that users feel, so it only runs in an open window.",
+        "ja": "利用者に影響するサービスを停止することがあるため、メンテナンスウィンドウ内でのみ実行します。",
+    },
+    "runs": {"en": "Runs", "ja": "実行方法"},
+    "wait": {"en": "nothing on the node: it waits", "ja": "ノードでは何も実行せず、待機のみ"},
+    "call": {"en": "one call to AWS", "ja": "AWS API の呼び出し 1 回"},
+    "confirmed": {"en": "Confirmed by", "ja": "原因を確定するチェック"},
+    "any": {"en": "any finding that confirms the cause", "ja": "原因を確定する任意の検出結果"},
+    "passing": {
+        "en": "nothing: it is for faults that no check sees any more",
+        "ja": "なし（どのチェックでも検出されなくなった障害が対象）",
+    },
+    "preconditions": {"en": "Preconditions", "ja": "前提条件"},
+    "limit": {"en": "Limit", "ja": "制限時間"},
+    "seconds": {"en": "{seconds} seconds", "ja": "{seconds} 秒"},
+    "changes": {"en": "Changes", "ja": "変更内容"},
+    "undo": {"en": "Undo", "ja": "元に戻す方法"},
+    "verified": {"en": "Verified by", "ja": "結果の確認方法"},
+    "never": {"en": "Never by machine", "ja": "自動では行わない操作"},
+    "never-list": {
+        "en": "These become exact advice: deleting credentials, locks or package holds; trusting"
+        " keys; disabling repositories; changing routes, security groups, endpoints or policies;"
+        " `apt --fix-broken`.",
+        "ja": "次の操作は実行せず、具体的な手順を案内します。認証情報、ロック、パッケージの保留の削除、鍵の"
+        "信頼、リポジトリの無効化、ルート、セキュリティグループ、エンドポイント、ポリシーの変更、"
+        "`apt --fix-broken`。",
+    },
+}
+
+
+def remedies_page(language: str) -> str:
+    """The table of causes and remedies, and what each remedy does."""
+    say = {key: text[language] for key, text in _REMEDIES_PAGE.items()}
+    other, other_name = _OTHER[language]
+    by_id = load_remedies()
+    remedies = sorted(by_id.values(), key=lambda each: RISK_ORDER[each.risk])
+    rows = [
+        [
+            _causes([cause.id], language),
+            f"[`{remedy.id}`](#{remedy.id})",
+            words.RISKS[remedy.risk][language],
+            _default(remedy, say),
+        ]
+        for cause in sorted(load_files(DATA).causes.values(), key=lambda each: each.id)
+        for remedy in map(by_id.__getitem__, cause.remedies)
+    ]
+    head = f"[{other_name}]({name_of('remedies', other)})"
+    parts = [MADE_REMEDIES, f"# {say['title']}", head, say["intro"]]
+    parts.append(_table([say[key] for key in ("cause", "remedy", "risk", "default")], rows))
+    for remedy in remedies:
+        parts += _remedy_section(remedy, say, language)
+    parts += [f"## {say['never']}", say["never-list"]]
+    return "\n\n".join(parts) + "\n"
+
+
+def _default(remedy: Remedy, say: Mapping[str, str]) -> str:
+    """What a stack with the template's own settings does with it."""
+    if remedy.risk is Risk.HIGH or remedy.may_reboot:
+        text = say["always-asks"]
+    elif remedy.risk is Risk.MEDIUM:
+        text = say["asks"]
+    else:
+        text = say["by-itself"]
+    return say["off"].format(then=text) if remedy.action else text
+
+
+def _remedy_section(remedy: Remedy, say: Mapping[str, str], language: str) -> list[str]:
+    where = [f"{words.PLATFORMS[p][language]} `{d}`" for p, d in remedy.documents.items()]
+    runs = f"{say['call']} (`{remedy.action}`)" if remedy.action else ", ".join(where)
+    checks = [f"[`{name}`]({name_of('checks', language)}#{name})" for name in remedy.confirmed_by]
+    unnamed = say["passing"] if remedy.only_when_over else say["any"]
+    lines = [
+        (say["risk"], words.RISKS[remedy.risk][language]),
+        (say["cause"], _causes(remedy.causes, language)),
+        (say["default"], _default(remedy, say)),
+        (say["runs"], runs or say["wait"]),
+        (say["confirmed"], ", ".join(checks) or unnamed),
+        (say["preconditions"], _escaped(remedy.preconditions[language])),
+        (say["limit"], say["seconds"].format(seconds=remedy.timeout_seconds)),
+        (say["changes"], _escaped(remedy.changes[language])),
+        (say["undo"], _escaped(remedy.undo[language])),
+        (say["verified"], _escaped(remedy.verified_by[language])),
+    ]
+    listed = [f"- **{name[0].upper()}{name[1:]}**: {text}" for name, text in lines]
+    if remedy.disrupts:
+        listed.append(f"- {say['window']}")
+    title = f"## {_escaped(remedy.title[language])}"
+    return [f'<a id="{remedy.id}"></a>', title, f"`{remedy.id}`", "\n".join(listed)]
+
+
 # --- what is covered ------------------------------------------------------------------------------
 
 COVERAGE = Path(__file__).resolve().parent / "coverage.toml"
@@ -410,6 +535,7 @@ def _done(point: Mapping[str, Any], say: Mapping[str, str], language: str) -> It
 def reference_pages() -> dict[str, str]:
     """File name -> content of the made pages in docs itself."""
     pages = {name_of("checks", language): checks_page(language) for language in LANGUAGES}
+    pages |= {name_of("remedies", each): remedies_page(each) for each in LANGUAGES}
     return pages | {name_of("coverage", each): coverage_page(each) for each in LANGUAGES}
 
 

@@ -55,3 +55,43 @@ remove_leftovers() {
     done
     return 0
 }
+
+# make_work: work, a folder of this remedy alone that goes when it ends; what a killed remedy left
+# goes first, for only one runs on a node at a time.
+make_work() {
+    work=''
+    for work_parent in /run /var/run /tmp; do
+        [ -d "$work_parent" ] && [ -w "$work_parent" ] || continue
+        rm -rf "$work_parent"/patchmedic-remedy.*
+        work=$(mktemp -d "$work_parent/patchmedic-remedy.XXXXXX" 2>/dev/null) && break
+    done
+    [ -n "$work" ] || refuse 'there is nowhere to make a folder for what the tools say'
+    trap 'rm -rf "$work"' EXIT
+    trap 'exit 1' HUP INT TERM
+}
+
+# run_tool SECONDS COMMAND...: as an administrator would, with files that others may read; what it
+# says goes to a file, for a service that it starts may keep a pipe open for ever.
+run_tool() (
+    umask 022
+    limit "$@" >"$work/said" 2>&1
+)
+
+# last_words: the end of what a tool said, the complaints first.
+last_words() {
+    grep -a -i -E 'error|fail|cannot|unable|not found|denied' "$work/said" 2>/dev/null | tail -n 2 |
+        cut -c 1-130 | tr '\n' ' '
+}
+
+# find_dpkg_state: dpkg_half, packages that `dpkg --configure -a` completes; dpkg_worse, packages
+# that it cannot; dpkg_journal, how many notes an interrupted dpkg left. 1: no list can be read.
+find_dpkg_state() {
+    # shellcheck disable=SC2016 # the dollars are dpkg-query's
+    dpkg_list=$(limit 30 dpkg-query -W -f '${db:Status-Abbrev}|${Package}\n' 2>/dev/null)
+    [ -n "$dpkg_list" ] || return 1
+    dpkg_half=$(printf '%s\n' "$dpkg_list" | sed -n -E 's/^.[UFWt] \|(.*)$/\1/p' | tr '\n' ' ')
+    dpkg_worse=$(printf '%s\n' "$dpkg_list" | sed -n -E 's/^(.H.|..R)\|(.*)$/\2/p' | tr '\n' ' ')
+    # shellcheck disable=SC2010,SC2012 # the journal's files have numbers for names
+    dpkg_journal=$(ls /var/lib/dpkg/updates 2>/dev/null | grep -c '^[0-9][0-9]*$')
+    dpkg_half=${dpkg_half% } dpkg_worse=${dpkg_worse% }
+}

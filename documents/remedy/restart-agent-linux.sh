@@ -1,9 +1,7 @@
-# Restarts the agent that runs this very script: the restart is left to the system a few seconds
-# from now, so that the agent can still report this command.
+# Restarts the agent when its service is down and only a worker of it runs this very script. That is
+# left to the system a few seconds from now, so that the worker can still report this command.
 REMEDY=restart-agent
 RESTART_DELAY_SECONDS=10
-# A restart that was a moment ago need not be repeated.
-FRESH_SECONDS=600
 
 agent_pid() {
     # shellcheck disable=SC2013 # names of the kernel's, no blanks
@@ -43,8 +41,10 @@ restart_command() {
     fi
 }
 
-# A transient timer of systemd survives the agent; elsewhere a process of its own session does.
+# A transient timer of systemd survives the agent; elsewhere a process of its own session does,
+# and the agent inherits what that process has: files that it makes must be as they ever were.
 schedule_restart() {
+    umask 022
     # shellcheck disable=SC2086 # a command of fixed words
     if have systemd-run && [ -d /run/systemd/system ] &&
         limit 10 systemd-run --unit="patchmedic-restart-agent-$$" \
@@ -59,16 +59,13 @@ schedule_restart() {
 }
 
 need_root
-need_no_patch_run
-command=$(restart_command) || refuse 'the agent is not a service that this remedy knows how to restart'
 pid=$(agent_pid)
 if [ -n "$pid" ]; then
-    age=$(process_seconds "$pid")
-    if is_number "$age" && [ "$age" -lt "$FRESH_SECONDS" ]; then
-        fact agent_seconds "$age"
-        report nothing-to-do
-    fi
+    fact agent_seconds "$(process_seconds "$pid")"
+    report nothing-to-do
 fi
+need_no_patch_run
+command=$(restart_command) || refuse 'the agent is not a service that this remedy knows how to restart'
 schedule_restart "$command"
 fact command "$command"
 fact in_seconds "$RESTART_DELAY_SECONDS"

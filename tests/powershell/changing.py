@@ -300,6 +300,8 @@ class ChangingNode(RecordedNode):
         for item in given or []:
             path = _key(item.get("FullName"))
             self.change(f"Remove-Item {item.get('FullName')}")
+            if path.startswith(_key(DATASTORE)) and self._service("wuauserv")[1] == "Running":
+                continue
             for key, (_, entry) in list(self.files.items()):
                 if (key == path or key.startswith(path + "\\")) and not entry.get("locked"):
                     del self.files[key]

@@ -43,6 +43,8 @@ def remedy(
         title=TEXT,
         changes=TEXT,
         undo=TEXT,
+        preconditions=TEXT,
+        verified_by=TEXT,
     )
     return replace(made, **other)  # type: ignore[arg-type]
 

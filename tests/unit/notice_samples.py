@@ -147,6 +147,11 @@ def remedy(remedy_id: str, risk: Risk, *, documents: bool = True, reboot: bool =
             "en": "Stop the services and rename the old folders back.",
             "ja": "サービスを停止し、元のフォルダー名に戻します。",
         },
+        preconditions={
+            "en": "No installation is at work.",
+            "ja": "インストールが実行中でないこと。",
+        },
+        verified_by={"en": "A later scan.", "ja": "実行後のスキャン。"},
     )
 
 

@@ -290,7 +290,8 @@ def test_a_way_may_need_another_literal_than_its_neighbour() -> None:
 
 
 def test_the_remedies_that_only_wait_are_those_without_a_document() -> None:
-    waiting = {remedy.id for remedy in load_remedies().values() if not remedy.documents}
+    remedies = load_remedies().values()
+    waiting = {remedy.id for remedy in remedies if not remedy.documents and not remedy.action}
     assert set(WAITING_REMEDIES) == waiting
 
 

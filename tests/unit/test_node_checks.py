@@ -38,6 +38,7 @@ CONFIRMED = [
     ("selinux", {"mode": "enforcing", "denials": "2"}, "execution-blocked"),
     ("os-limits", {"limit": "files", "used": "99", "max": "100"}, "os-limit-exhausted"),
     ("clock", {"offset_seconds": "900"}, "clock-skew"),
+    ("reboot-pending", {"reasons": "x", "missed": "/var/log/x-reboot-194"}, "reboot-failed"),
     *(
         ("dns", {"error": error}, "dns-failure")
         for error in ("nxdomain", "no-answer", "no-resolver", "refused")
@@ -318,7 +319,7 @@ def test_the_documents_and_the_registry_hold_the_same_names(suffix: str, platfor
     assert names == {name for name, check in CHECKS.items() if platform in check.platforms}
     assert len(names) <= CHECKS_MAX
     for name in names:
-        function = re.compile(rf"^check_{name.replace('-', '_')}\(\) [({{]$", re.MULTILINE)
+        function = re.compile(rf"^check_{name.replace('-', '_')}\(\) ?[({{]", re.MULTILINE)
         assert function.search(script) or f"$Looks['{name}'] = {{" in script, name
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from patchmedic.checks.aws import AWS_CHECKS
 from patchmedic.checks.node import CHECKS
 from patchmedic.model import LANGUAGES, Remedy, Risk
 from patchmedic.remedies import DATA, RemedyFileError, load_remedies
@@ -25,7 +26,17 @@ RISKS = {
     "clean-package-cache": Risk.LOW,
     "restart-agent": Risk.LOW,
     "update-agent": Risk.LOW,
+    "resync-clock": Risk.LOW,
+    "start-update-services": Risk.LOW,
     "reset-windows-update": Risk.MEDIUM,
+    "configure-dpkg": Risk.MEDIUM,
+    "rebuild-rpm-database": Risk.MEDIUM,
+    "refresh-ca-bundle": Risk.MEDIUM,
+    "repair-component-store": Risk.MEDIUM,
+    "reboot-node": Risk.HIGH,
+    "attach-instance-profile": Risk.MEDIUM,
+    "tag-patch-policy-role": Risk.MEDIUM,
+    "reboot-instance": Risk.HIGH,
 }
 GOOD = (DATA / "free-disk-space.toml").read_text("utf-8")
 
@@ -41,7 +52,8 @@ def test_the_remedies_and_their_risks() -> None:
 
 @pytest.mark.parametrize("remedy", REMEDIES.values(), ids=lambda r: r.id)
 def test_every_remedy_is_written_in_both_languages(remedy: Remedy) -> None:
-    for text in (remedy.title, remedy.changes, remedy.undo):
+    texts = (remedy.title, remedy.changes, remedy.undo, remedy.preconditions, remedy.verified_by)
+    for text in texts:
         assert set(text) == set(LANGUAGES)
         assert re.search(r"[぀-ヿ一-鿿]", text["ja"])
         assert text["en"].isascii() or "…" in text["en"]
@@ -90,14 +102,51 @@ def test_the_causes_catalogue_names_only_remedies_that_exist_and_treat_them() ->
                 assert cause["id"] in REMEDIES[remedy].causes, (path.name, remedy)
 
 
-def test_nothing_may_reboot_and_no_parameter_is_free() -> None:
-    assert not any(remedy.may_reboot for remedy in REMEDIES.values())
+def test_what_may_reboot_is_high_and_needs_a_finding_and_a_window() -> None:
+    rebooting = {remedy.id for remedy in REMEDIES.values() if remedy.may_reboot}
+    assert rebooting == {"reboot-node", "reboot-instance"}
+    assert {r.id for r in REMEDIES.values() if r.risk is Risk.HIGH} == rebooting
+    for remedy in REMEDIES.values():
+        assert not remedy.may_reboot or (remedy.disrupts and remedy.confirmed_by), remedy.id
+
+
+def test_no_parameter_is_free() -> None:
     assert not any(remedy.parameters for remedy in REMEDIES.values())
 
 
+@pytest.mark.parametrize("remedy", REMEDIES.values(), ids=lambda r: r.id)
+def test_the_checks_that_a_remedy_waits_for_confirm_one_of_its_causes(remedy: Remedy) -> None:
+    for name in remedy.confirmed_by:
+        assert _confirmed(name) & set(remedy.causes), name
+        if name in CHECKS and remedy.documents:
+            assert set(CHECKS[name].platforms) & set(remedy.documents), name
+
+
+def test_every_cause_of_a_remedy_can_be_confirmed_by_a_check_that_it_waits_for() -> None:
+    for remedy in REMEDIES.values():
+        confirmed = {cause for name in remedy.confirmed_by for cause in _confirmed(name)}
+        assert not remedy.confirmed_by or confirmed >= set(remedy.causes), remedy.id
+
+
+def _confirmed(check: str) -> set[str | None]:
+    if check in CHECKS:
+        return {rule.cause for rule in CHECKS[check].rules}
+    return set(AWS_CHECKS[check].causes)
+
+
+def test_whatever_is_above_low_waits_for_a_certain_check() -> None:
+    waiting = {r.id for r in REMEDIES.values() if r.risk in {Risk.MEDIUM, Risk.HIGH}}
+    assert {r.id for r in REMEDIES.values() if r.confirmed_by} >= waiting
+
+
+def test_only_calls_to_aws_have_neither_document_nor_waiting() -> None:
+    for remedy in REMEDIES.values():
+        assert remedy.documents or remedy.action or remedy.risk is Risk.NONE, remedy.id
+
+
 def test_loading_is_cheap() -> None:
-    seconds = min(_timed() for _ in range(5))
-    assert seconds < 0.005
+    seconds = min(_timed() for _ in range(10))
+    assert seconds < 0.02
 
 
 def _timed() -> float:
@@ -119,6 +168,20 @@ def _timed() -> float:
         ("linux =", "beos =", "no remedy may run"),
         ("parameters = {}", "parameters = { a = 1 }", "parameters must be a table of texts"),
         ("may_reboot = false", 'may_reboot = "no"', "true or false"),
+        ("may_reboot = false", "may_reboot = true", "what may reboot a node has the risk high"),
+        (
+            "may_reboot = false",
+            "may_reboot = false\ndisrupts = 1",
+            "disrupts must be true or false",
+        ),
+        ("may_reboot = false", "may_reboot = false\nconfirmed_by = []", "confirmed_by must be a"),
+        ("may_reboot = false", "may_reboot = false\naction = 'x'", "action must be one of"),
+        (
+            "may_reboot = false",
+            "may_reboot = false\naction = 'reboot-instance'",
+            "an action has neither documents",
+        ),
+        ("[verified_by]", "[proof]", "missing fields ['verified_by']"),
         ("wait_seconds = 0", "wait_seconds = -1", "wait_seconds must be seconds"),
         ("may_reboot = false", "", "missing fields ['may_reboot']"),
         ("may_reboot = false", "may_reboot = false\nshell = 'id'", "unknown fields ['shell']"),

@@ -264,8 +264,8 @@ class Remedy:
     causes: tuple[str, ...]
     documents: Mapping[str, str]
     """Platform -> document: a suffix owned by this stack (``Remedy-FreeDiskSpace-Linux``) or the
-    full name of an AWS document (``AWS-UpdateSSMAgent``).  Empty: waiting and trying again is all
-    that the remedy does, so the verification is the attempt."""
+    full name of an AWS document (``AWS-UpdateSSMAgent``).  Empty without an ``action``: waiting and
+    trying again is all that the remedy does, so the verification is the attempt."""
     parameters: Mapping[str, str]
     """Fixed parameters of the document; never anything that came from a node or an event."""
     may_reboot: bool
@@ -276,8 +276,19 @@ class Remedy:
     changes: Text
     """What it changes on the node, for the message and the docs."""
     undo: Text
+    preconditions: Text
+    """What must hold on the node; whoever carries the remedy out looks again before it acts."""
+    verified_by: Text
+    """Which later look, by something else than the remedy, shows that it helped."""
     only_when_over: bool = False
     """Only for a passing fault that no check sees any more: trying again is pointless before."""
+    confirmed_by: tuple[str, ...] = ()
+    """Checks: the remedy fits only when a finding of one of them confirmed the cause.  Empty: any
+    confirmation will do."""
+    action: str | None = None
+    """A call to AWS that is the remedy's effect; then there are no documents."""
+    disrupts: bool = False
+    """Whether it stops services that users feel."""
 
 
 class Outcome(StrEnum):

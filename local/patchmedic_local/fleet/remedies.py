@@ -21,6 +21,8 @@ from patchmedic_local.scenario.fault import fill
 _BEGIN, _END = "<<<PATCHMEDIC-REMEDY", "PATCHMEDIC-REMEDY>>>"
 _LEFTOVERS = "Remedy-ClearPatchLeftovers-Linux"
 _RESTART_AGENT = "Remedy-RestartAgent-Linux"
+_NAMES = {"Reboot": "reboot-node"}
+"""Documents that are not named like their remedy."""
 
 
 @dataclass(slots=True)
@@ -93,6 +95,8 @@ class RemedyRun:
 
 def _remedy_id(suffix: str) -> str:
     middle = suffix.split("-")[1]
+    if middle in _NAMES:
+        return _NAMES[middle]
     return re.sub(r"(?<!^)(?=[A-Z])", "-", middle).lower()
 
 

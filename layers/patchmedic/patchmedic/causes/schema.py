@@ -101,6 +101,16 @@ REMEDY_PLATFORMS: Final[Mapping[str, tuple[str, ...]]] = {
     "update-agent": PLATFORMS,
     "reset-windows-update": ("windows",),
     "retry-later": PLATFORMS,
+    "resync-clock": PLATFORMS,
+    "configure-dpkg": ("linux",),
+    "rebuild-rpm-database": ("linux",),
+    "refresh-ca-bundle": ("linux",),
+    "start-update-services": ("windows",),
+    "repair-component-store": ("windows",),
+    "reboot-node": ("linux", "windows"),
+    "attach-instance-profile": PLATFORMS,
+    "tag-patch-policy-role": PLATFORMS,
+    "reboot-instance": PLATFORMS,
 }
 """The remedies that a cause may name, and where each of them can run."""
 

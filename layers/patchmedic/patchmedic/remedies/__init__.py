@@ -23,12 +23,16 @@ _ID = re.compile(r"[a-z][a-z0-9-]{1,39}")
 _OWN_DOCUMENT = re.compile(r"Remedy-[A-Za-z]+-(?:Linux|MacOS|Windows)")
 _AWS_DOCUMENTS: frozenset[str] = frozenset({"AWS-UpdateSSMAgent"})
 """The only documents of AWS that a remedy may run; none of them takes free text."""
+_ACTIONS: frozenset[str] = frozenset(
+    {"attach-instance-profile", "reboot-instance", "tag-patch-policy-role"}
+)
+"""The calls to AWS that may be a remedy."""
 _PLATFORMS: frozenset[str] = frozenset({"linux", "macos", "windows"})
 _FIELDS: frozenset[str] = frozenset(
     {"risk", "causes", "documents", "parameters", "may_reboot", "wait_seconds", "timeout_seconds"}
-    | {"title", "changes", "undo"}
+    | {"title", "changes", "undo", "preconditions", "verified_by"}
 )
-_OPTIONAL: frozenset[str] = frozenset({"only_when_over"})
+_OPTIONAL: frozenset[str] = frozenset({"only_when_over", "confirmed_by", "action", "disrupts"})
 
 
 class RemedyFileError(PatchMedicError):
@@ -53,7 +57,7 @@ def _read(path: Path) -> Remedy:
         )
     if not _ID.fullmatch(path.stem):
         raise RemedyFileError(f"{path.name}: the file's name is the remedy's id, like-this.toml")
-    return Remedy(
+    remedy = Remedy(
         id=path.stem,
         risk=_risk(path.name, raw["risk"]),
         causes=tuple(_words(path.name, "causes", raw["causes"])),
@@ -62,11 +66,15 @@ def _read(path: Path) -> Remedy:
         may_reboot=_flag(path.name, "may_reboot", raw["may_reboot"]),
         wait_seconds=_seconds(path.name, "wait_seconds", raw["wait_seconds"]),
         timeout_seconds=_seconds(path.name, "timeout_seconds", raw["timeout_seconds"]),
-        title=_text(path.name, "title", raw["title"]),
-        changes=_text(path.name, "changes", raw["changes"]),
-        undo=_text(path.name, "undo", raw["undo"]),
+        **_texts(path.name, raw),
         only_when_over=_flag(path.name, "only_when_over", raw.get("only_when_over", False)),
+        confirmed_by=_confirmed_by(path.name, raw),
+        action=_action(path.name, raw),
+        disrupts=_flag(path.name, "disrupts", raw.get("disrupts", False)),
     )
+    if remedy.may_reboot and remedy.risk is not Risk.HIGH:
+        raise RemedyFileError(f"{path.name}: what may reboot a node has the risk high")
+    return remedy
 
 
 def _risk(file: str, value: object) -> Risk:
@@ -80,6 +88,23 @@ def _words(file: str, name: str, value: object) -> list[str]:
     if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
         raise RemedyFileError(f"{file}: {name} must be a list of ids, and not empty")
     return value
+
+
+def _confirmed_by(file: str, raw: Mapping[str, Any]) -> tuple[str, ...]:
+    if "confirmed_by" not in raw:
+        return ()
+    return tuple(_words(file, "confirmed_by", raw["confirmed_by"]))
+
+
+def _action(file: str, raw: Mapping[str, Any]) -> str | None:
+    action: str | None = raw.get("action")
+    if action is None:
+        return None
+    if action not in _ACTIONS:
+        raise RemedyFileError(f"{file}: action must be one of {sorted(_ACTIONS)}")
+    if raw["documents"] or raw["parameters"]:
+        raise RemedyFileError(f"{file}: an action has neither documents nor parameters")
+    return action
 
 
 def _documents(file: str, value: object) -> dict[str, str]:
@@ -107,6 +132,11 @@ def _seconds(file: str, name: str, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 86_400:
         raise RemedyFileError(f"{file}: {name} must be seconds, a day at most")
     return value
+
+
+def _texts(file: str, raw: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    names = ("title", "changes", "undo", "preconditions", "verified_by")
+    return {name: _text(file, name, raw[name]) for name in names}
 
 
 def _text(file: str, name: str, value: object) -> dict[str, str]:

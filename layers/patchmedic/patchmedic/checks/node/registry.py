@@ -141,7 +141,12 @@ _SYSTEM: tuple[NodeCheck, ...] = (
     NodeCheck("selinux", _LINUX, rules=(Rule("execution-blocked"),)),
     NodeCheck("os-limits", _LINUX, rules=(Rule("os-limit-exhausted"),), resource="limit"),
     NodeCheck("clock", _EVERYWHERE, rules=(Rule("clock-skew"),), refutes=("clock-skew",)),
-    NodeCheck("reboot-pending", _EVERYWHERE, helps=("reboot-failed", "installer-busy")),
+    NodeCheck(
+        "reboot-pending",
+        _EVERYWHERE,
+        rules=(Rule("reboot-failed", "missed", says="missed"),),
+        helps=("reboot-failed", "installer-busy"),
+    ),
 )
 
 _NETWORK: tuple[NodeCheck, ...] = (

@@ -9,6 +9,23 @@ from collections.abc import Mapping
 
 from patchmedic.checks.node.words.shapes import Advice, Special, Words, t
 
+_RESTART = Advice(
+    t(
+        "Restart the node in its next maintenance window, then run a patch Scan.",
+        "次のメンテナンスウィンドウでノードを再起動し、その後にパッチのスキャンを実行して"
+        "ください。",
+    ),
+    {
+        "linux": ("sudo shutdown -r now",),
+        "macos": ("sudo shutdown -r now",),
+        "windows": ("Restart-Computer",),
+        "": (
+            "aws ssm send-command --document-name AWS-RunPatchBaseline --instance-ids"
+            " NODE_ID --parameters Operation=Scan,RebootOption=NoReboot",
+        ),
+    },
+)
+
 WORDS: Mapping[str, Words] = {
     "disk-space": Words(
         ok=t(
@@ -137,26 +154,22 @@ WORDS: Mapping[str, Words] = {
     "reboot-pending": Words(
         ok=t("No restart is pending.", "再起動待ちではありません。"),
         bad=t("A restart is pending: {reasons}.", "再起動待ちの状態です（{reasons}）。"),
-        advice=Advice(
-            t(
-                "Restart the node in its next maintenance window, then run a patch Scan.",
-                "次のメンテナンスウィンドウでノードを再起動し、その後にパッチのスキャンを実行して"
-                "ください。",
-            ),
-            {
-                "linux": ("sudo shutdown -r now",),
-                "macos": ("sudo shutdown -r now",),
-                "windows": ("Restart-Computer",),
-                "": (
-                    "aws ssm send-command --document-name AWS-RunPatchBaseline --instance-ids"
-                    " NODE_ID --parameters Operation=Scan,RebootOption=NoReboot",
+        special={
+            "missed": Special(
+                t(
+                    "A patch run asked for a restart more than an hour ago, and it did not take"
+                    " place ({missed}; pending: {reasons}).",
+                    "パッチ処理が再起動を要求してから 1 時間以上経過していますが、再起動されて"
+                    "いません（{missed}、再起動待ちの要因: {reasons}）。",
                 ),
-            },
-        ),
+            ),
+        },
+        advice=_RESTART,
     ),
 }
 
 ADVICE: Mapping[str, Advice] = {
+    "reboot-failed": _RESTART,
     "disk-full": Advice(
         t(
             "Free space in package caches and old logs, or enlarge the volume; then run the patch"
