@@ -62,6 +62,7 @@ def handler(event: object, context: Any) -> dict[str, Any]:
         telemetry.count("EffectsHinted", swept.hinted)
         telemetry.count("DeadlinesMissed", swept.overdue)
         telemetry.count("EffectsFailed", swept.failed)
+        telemetry.count("BreakersOpen", len(swept.stopped))
         telemetry.log.info("swept", extra=asdict(swept))
         # Last, because S3 may be slow and everything above must not wait for it.
         if own_causes or _time_for_own_causes(context):

@@ -69,6 +69,7 @@ class Admin:
             ("POST", "pager"): self._pager,
             ("POST", "ping"): self._ping,
             ("POST", "console"): self._console,
+            ("POST", "status"): self._status,
         }
 
     def wrap(self, app: AsgiApp) -> AsgiApp:
@@ -210,6 +211,17 @@ class Admin:
         for node_id in nodes:
             self._consoles.show(node_id, str(request.get("text", "")))
         return {"shown": nodes}
+
+    def _status(self, request: Mapping[str, Any]) -> Any:
+        """Which EC2 status checks of some instances fail from now on, until a reboot."""
+        nodes, kinds = self._known_nodes(request), request.get("failed", ["instance"])
+        if not isinstance(kinds, list) or not set(kinds) <= {"instance", "system"}:
+            raise BadRequest("'failed' is a list of instance and system")
+        for node_id in nodes:
+            if not node_id.startswith("i-"):
+                raise BadRequest(f"{node_id} is no EC2 instance")
+            cloud.fail_checks(node_id, kinds)
+        return {"failed": kinds}
 
     def _known_nodes(self, request: Mapping[str, Any]) -> list[str]:
         nodes = request.get("nodes")

@@ -105,6 +105,33 @@ def instance_state(node_id: str) -> str | None:
     return record["State"]["Name"] if record else None
 
 
+def fail_checks(node_id: str, kinds: Iterable[str]) -> None:
+    """Which status checks of an instance fail from now on: ``instance``, ``system``, none."""
+    record = instance(node_id)
+    assert record is not None, "a node of the fleet has its record"
+    record["_failed_checks"] = tuple(kinds)
+
+
+def failed_checks() -> dict[str, tuple[str, ...]]:
+    """The status checks that fail, by instance."""
+    with scope():
+        return {i: tuple(r.get("_failed_checks") or ()) for i, r in ec2._instances.items()}
+
+
+def note_reboot(node_id: str) -> None:
+    """A reboot was asked for: the instance's own check passes again, AWS's own does not."""
+    record = instance(node_id)
+    if record is not None:
+        record["_reboots"] = reboots(node_id) + 1
+        kept = [kind for kind in record.get("_failed_checks") or () if kind != "instance"]
+        record["_failed_checks"] = tuple(kept)
+
+
+def reboots(node_id: str) -> int:
+    """How often somebody asked for a reboot."""
+    return int((instance(node_id) or {}).get("_reboots", 0))
+
+
 def ec2_tags(resource_id: str) -> dict[str, str]:
     with scope():
         return {tag["Key"]: tag["Value"] for tag in ec2._tags.get(resource_id, [])}
@@ -232,6 +259,17 @@ def role_of(node_id: str) -> str | None:
     return str(first["RoleName"] if isinstance(first, dict) else first)
 
 
+def role_arn_of_profile(name: str, arn: str) -> str | None:
+    """The ARN of the role in an instance profile that is named by name or ARN."""
+    with scope():
+        profile = iam._lookup_instance_profile(name=name, arn=arn)
+        roles: list[Any] = (profile or {}).get("Roles", [])
+        if not roles:
+            return None
+        role = str(roles[0]["RoleName"] if isinstance(roles[0], dict) else roles[0])
+        return str(iam._roles[role]["Arn"])
+
+
 def role_tags(role: str) -> dict[str, str]:
     with scope():
         record = iam._roles.get(role) or {}
@@ -243,6 +281,18 @@ def role_may(role: str, action: str, resource: str) -> bool:
     with scope():
         policies = iam_evaluator._gather_role_policies(role, ACCOUNT)
         context = _context(f"arn:aws:iam::{ACCOUNT}:role/{role}", action, resource)
+        return bool(iam_evaluator.evaluate(context, policies).decision == "Allow")
+
+
+def caller_may_pass(role_arn: str, service: str) -> bool:
+    """Whether who makes this request may pass a role to a service; only roles are asked."""
+    kind, _, rest = caller_arn().rpartition(":")[2].partition("/")
+    if kind != "assumed-role":
+        return True
+    with scope():
+        policies = iam_evaluator._gather_role_policies(rest.partition("/")[0], ACCOUNT)
+        context = _context(caller_arn(), "iam:PassRole", role_arn)
+        context.service_context["iam:passedtoservice"] = service
         return bool(iam_evaluator.evaluate(context, policies).decision == "Allow")
 
 

@@ -131,6 +131,7 @@ def _assemble(options: ServeOptions) -> tuple[Any, Any]:
     from patchmedic_local.hooks import (
         api_destinations,
         consoles,
+        ec2_actions,
         ec2_answers,
         iam_requests,
         instances,
@@ -149,6 +150,7 @@ def _assemble(options: ServeOptions) -> tuple[Any, Any]:
     iam_requests.install()
     instances.install()
     ec2_answers.install()
+    ec2_actions.install()
     screens = consoles.Consoles()
     consoles.install(screens)
     fleet = Fleet(timeline, options.timing)

@@ -254,3 +254,34 @@ def test_a_kill_switch_that_is_not_there_is_an_error(
         nodes = ManagedNodes(request.getfixturevalue("local_cloud").clients, "/no/such/parameter")
     with pytest.raises(AwsRejected, match="ParameterNotFound"):
         nodes.kill_switch()
+
+
+# --- windows -------------------------------------------------------------------------------------
+
+OPEN = "arn:aws:ssm:ap-northeast-1:123456789012:document/open"
+CLOSED = "arn:aws:ssm:ap-northeast-1:123456789012:document/closed"
+QUIET, BUSY = "mw-0a1b2c3d4e5f60001", "mw-0a1b2c3d4e5f60002"
+
+
+def test_calendars_are_open_when_all_of_them_are(bench: Bench) -> None:
+    if isinstance(bench.nodes, FakeNodes):
+        bench.nodes.calendars.update({OPEN: "OPEN", CLOSED: "CLOSED"})
+    assert bench.nodes.calendar_state([OPEN]) == "OPEN"
+    assert bench.nodes.calendar_state([OPEN, CLOSED]) == "CLOSED"
+    with pytest.raises(AwsRejected, match="InvalidDocument"):
+        bench.nodes.calendar_state([OPEN, OPEN + "-gone"])
+
+
+def test_a_window_is_in_progress_while_its_tasks_run(
+    bench: Bench, request: pytest.FixtureRequest
+) -> None:
+    nodes, now = bench.nodes, bench.now()
+    if isinstance(nodes, FakeNodes):
+        nodes.windows.update({QUIET: False, BUSY: True})
+    else:
+        request.getfixturevalue("local_cloud").admin("window", {"id": BUSY})
+    assert nodes.window_in_progress([QUIET, BUSY], now)
+    assert not nodes.window_in_progress([QUIET], now)
+    assert not nodes.window_in_progress([], now)
+    with pytest.raises(AwsRejected, match="DoesNotExistException"):
+        nodes.window_in_progress(["mw-0a1b2c3d4e5f6ffff"], now)

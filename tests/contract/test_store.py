@@ -6,6 +6,7 @@ Each test works on a node and incidents of its own, so that one table serves all
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,7 +27,15 @@ from patchmedic.incident import (
     open_incident,
 )
 from patchmedic.model import Effect, Evidence, IncidentKind, NodeRef, Skip, SupportingLine
-from patchmedic.ports import ATTACHMENT_BYTES_MAX, Attachment, Claimed, Store, TimelineEntry
+from patchmedic.policy import Breaker
+from patchmedic.ports import (
+    ATTACHMENT_BYTES_MAX,
+    Attachment,
+    Claimed,
+    FleetSize,
+    Store,
+    TimelineEntry,
+)
 from patchmedic.store import DynamoStore
 
 NOW = datetime.now(UTC)
@@ -369,6 +378,103 @@ def test_attempts_are_counted_by_node_cause_and_time_without_ones_own(store: Sto
     assert store.attempts_since(node, "disk-full", NOW, "e-2") == 1
     assert store.attempts_since(node, "disk-full", NOW + timedelta(seconds=1), "e-9") == 1
     assert store.attempts_since(other, "disk-full", NOW, "e-9") == 0
+
+
+# --- permits, breakers and the fleet -------------------------------------------------------------
+
+
+def some_pool() -> str:
+    return f"pool-{next(_numbers)}"
+
+
+def take(store: Store, pool: str, owner: str, size: int = 2, at: datetime = NOW) -> bool:
+    return store.take_permit(pool, owner, size, at, at + 10 * MINUTE)
+
+
+def test_a_pool_has_as_many_permits_as_its_size_and_none_twice(store: Store) -> None:
+    pool = some_pool()
+    assert [take(store, pool, owner) for owner in ("a", "b", "c")] == [True, True, False]
+    assert take(store, pool, "a"), "its owner has it already"
+    assert store.permits(pool, NOW, "nobody") == 2, "and holds it once"
+    assert store.permits(pool, NOW, "a") == 1, "its own is not counted against an owner"
+    assert take(store, some_pool(), "c"), "another pool is another pool"
+
+
+def test_a_permit_is_free_again_when_its_time_is_up(store: Store) -> None:
+    pool = some_pool()
+    assert take(store, pool, "a", 1)
+    assert not take(store, pool, "b", 1, NOW + 9 * MINUTE)
+    assert store.permits(pool, NOW + 9 * MINUTE, "b") == 1
+    assert store.permits(pool, NOW + 10 * MINUTE, "b") == 0
+    assert take(store, pool, "b", 1, NOW + 10 * MINUTE)
+
+
+def test_a_permit_is_given_back_by_its_owner_alone(store: Store) -> None:
+    pool = some_pool()
+    assert take(store, pool, "a", 1)
+    store.release_permit(pool, "b")
+    assert not take(store, pool, "b", 1)
+    store.release_permit(pool, "a")
+    store.release_permit(pool, "a")
+    assert take(store, pool, "b", 1)
+
+
+def test_an_owner_that_asks_again_keeps_its_permit_for_longer(store: Store) -> None:
+    pool = some_pool()
+    assert take(store, pool, "a", 1)
+    assert take(store, pool, "a", 1, NOW + 5 * MINUTE)
+    assert store.permits(pool, NOW + 12 * MINUTE, "b") == 1
+
+
+def test_a_pool_that_became_smaller_gives_nothing_until_there_is_room(store: Store) -> None:
+    pool = some_pool()
+    assert all(take(store, pool, owner, 3) for owner in ("a", "b", "c"))
+    store.release_permit(pool, "a")
+    assert not take(store, pool, "d", 2)
+    store.release_permit(pool, "b")
+    assert take(store, pool, "d", 2)
+
+
+def test_many_at_once_get_no_more_permits_than_there_are(store: Store) -> None:
+    pool = some_pool()
+    with ThreadPoolExecutor(8) as threads:
+        got = list(threads.map(lambda n: take(store, pool, f"owner-{n}", 3), range(16)))
+    assert sum(got) == store.permits(pool, NOW, "nobody") <= 3
+
+
+def test_a_breaker_is_written_over_the_revision_that_was_read(store: Store) -> None:
+    remedy = f"remedy-{next(_numbers)}"
+    fresh = store.breaker(remedy)
+    assert fresh == Breaker(remedy)
+    failed = replace(fresh, failures=3, opened_at=NOW)
+    assert store.save_breaker(failed)
+    assert store.breaker(remedy) == replace(failed, revision=1)
+    assert not store.save_breaker(replace(fresh, failures=1)), "somebody else wrote meanwhile"
+    assert store.save_breaker(replace(store.breaker(remedy), failures=0, opened_at=None))
+    assert (store.breaker(remedy).revision, store.breaker(remedy).failures) == (2, 0)
+    assert remedy in {breaker.remedy for breaker in store.breakers()}
+
+
+def test_a_decision_and_the_breaker_are_stored_together_or_not_at_all(store: Store) -> None:
+    before, _ = stored(store)
+    remedy = f"remedy-{next(_numbers)}"
+    moved = replace(before, version=before.version + 1)
+    failed = replace(store.breaker(remedy), failures=1)
+    store.commit(before, moved, (), entry(), None, failed)
+    assert store.breaker(remedy).failures == 1
+    again = replace(moved, version=moved.version + 1)
+    with pytest.raises(CommitConflict):
+        store.commit(moved, again, (), entry(), None, failed)
+    assert store.load(before.id) == moved, "a breaker that moved takes the decision with it"
+    with pytest.raises(CommitConflict):
+        store.commit(before, moved, (), entry(), None, replace(store.breaker(remedy), failures=2))
+    assert store.breaker(remedy).failures == 1, "and the other way round"
+
+
+def test_the_fleet_has_the_size_that_was_counted_last(store: Store) -> None:
+    for nodes in (9, 1000):
+        store.save_fleet_size(FleetSize(nodes, NOW))
+    assert store.fleet_size() == FleetSize(1000, NOW)
 
 
 # --- what a sweep looks at -----------------------------------------------------------------------

@@ -8,6 +8,7 @@ more than a hundred characters, an index that may lag behind its table.
 
 from __future__ import annotations
 
+from tests.fakes.actions import FakeActions
 from tests.fakes.checks import FakeAwsChecks
 from tests.fakes.clock import SimClock
 from tests.fakes.commands import FakeCommands
@@ -20,6 +21,7 @@ from tests.fakes.queues import FakeQueues
 from tests.fakes.store import MemoryStore
 
 __all__ = [
+    "FakeActions",
     "FakeAwsChecks",
     "FakeCauseFiles",
     "FakeCommands",

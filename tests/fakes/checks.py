@@ -1,6 +1,7 @@
 """``ports.AwsChecks`` in memory: findings about a node's AWS set-up, from the fake fleet.
 
-It answers the two questions that the fake fleet can: does the instance run, and is its agent old?
+It answers what the fake fleet can: does the instance run, is it healthy, has it a profile, may its
+role read a patch policy's list, and is its agent old?
 """
 
 from __future__ import annotations
@@ -25,12 +26,25 @@ class FakeAwsChecks:
         found = self._fleet.nodes.get(node.node_id)
         if found is None:
             return Look(())
-        answers = {
-            "instance-state": ("instance-stopped", found.state != "running"),
-            "managed-node": ("agent-outdated", found.agent_outdated),
-        }
-        names = [name for name in names if name in answers]
-        return Look(tuple(_finding(name, *answers[name], node) for name in names))
+        lists = incident.evidence.parameters.get("BaselineOverride", ())
+        runs = found.state == "running"
+        answers = (
+            ("instance-state", "instance-stopped", not runs),
+            (
+                "instance-state",
+                "instance-impaired",
+                runs and self._fleet.shown_check(found) == "impaired",
+            ),
+            ("instance-profile", "instance-profile-missing", found.profile is None),
+            (
+                "patch-policy-role",
+                "patch-policy-bucket-denied",
+                not all(self._fleet.may_read_list(found, url) for url in lists),
+            ),
+            ("managed-node", "agent-outdated", found.agent_outdated),
+        )
+        asked = [answer for answer in answers if answer[0] in names]
+        return Look(tuple(_finding(*answer, node) for answer in asked))
 
 
 def _finding(name: str, cause: str, bad: bool, node: NodeRef) -> Finding:

@@ -30,6 +30,7 @@ NOWHERE = OutputPlace()
 TERMINAL = ("Success", "Failed", "TimedOut", "Cancelled")
 ASSOCIATION_DOCUMENT = "AWS-RunPatchBaselineAssociation"
 _STEP = {"linux": "PatchLinux", "windows": "PatchWindows", "macos": "PatchMacOS"}
+_LIST_DENIED_LINE = "root [ERROR]: Unable to download file from S3: {url}."
 _CLASH_LINE = "ERROR: [Errno 2] No such file or directory: './patch_common/baselines.py'"
 
 
@@ -65,6 +66,13 @@ class FakeNode:
     patch_state: Observation | None = None
     compliance: Observation | None = None
     agent_outdated: bool = False
+    profile: str | None = "patch-role"
+    """Its instance profile, which has the name of its role; without one its agent is silent."""
+    instance_check: str = "ok"
+    """EC2's instance status check; while it is impaired the agent is silent."""
+    impaired_until: datetime | None = None
+    """Until when EC2 still shows the check as it was before a reboot."""
+    system_check: str = "ok"
     chatter_lines: int = 0
     """How much a patch run prints before it comes to the point."""
     last_patch: Run | None = None
@@ -143,6 +151,11 @@ class FakeFleet:
         self.clock = clock
         self.nodes: dict[str, FakeNode] = {}
         self.commands: dict[str, Command] = {}
+        self.role_tags: dict[str, dict[str, str]] = {}
+        self.checks_lag = timedelta(0)
+        """How long EC2's status checks lag behind a reboot."""
+        self.roles_without_read: set[str] = set()
+        """Roles whose policies do not let them read a patch policy's list."""
         self._live: list[Run] = []
         self._on_event = on_event
         self._timing = timing
@@ -209,6 +222,8 @@ class FakeFleet:
     def revive(self, node_id: str) -> None:
         """The node is back; what ran on it starts its step again."""
         node, now = self.nodes[node_id], self.clock.now()
+        if node.profile is None or node.instance_check != "ok" or node.state != "running":
+            return
         node.alive, node.last_ping = True, now
         for run in self._live:
             if run.node_id == node_id and run.ends_at is not None:
@@ -221,6 +236,45 @@ class FakeFleet:
             self.revive(node_id)
         else:
             self.kill(node_id)
+
+    def take_profile(self, node_id: str) -> None:
+        """The instance loses its profile: the agent gets no credentials any more."""
+        self.kill(node_id)
+        self.nodes[node_id].profile = None
+
+    def attach_profile(self, node_id: str, profile: str) -> None:
+        """The instance gets a profile, and its agent credentials with it."""
+        self.nodes[node_id].profile = profile
+        self.revive(node_id)
+
+    def hang(self, node_id: str) -> None:
+        """The operating system hangs: EC2's instance check fails."""
+        self.kill(node_id)
+        self.nodes[node_id].instance_check = "impaired"
+
+    def reboot(self, node_id: str) -> None:
+        """EC2 resets the instance: whatever ran starts again."""
+        self.kill(node_id)
+        node = self.nodes[node_id]
+        if node.instance_check != "ok":
+            node.impaired_until = self.clock.now() + self.checks_lag
+        node.instance_check = "ok"
+        self.revive(node_id)
+
+    def shown_check(self, node: FakeNode) -> str:
+        """The instance check as EC2 shows it."""
+        lags = node.impaired_until is not None and self.clock.now() < node.impaired_until
+        return "impaired" if lags else node.instance_check
+
+    def tag_role(self, role: str, key: str, value: str) -> None:
+        """All nodes with this role have the tag at once."""
+        self.role_tags.setdefault(role, {})[key] = value
+
+    def may_read_list(self, node: FakeNode, url: str) -> bool:
+        """A patch policy's bucket lets in the roles that carry its tag, and no others."""
+        policy_id = url.partition("/baseline_overrides.json")[0].rpartition("-")[2]
+        tags = self.role_tags.get(node.profile or "", {})
+        return tags.get(f"QSConfigId-{policy_id}") == policy_id
 
     def live_on(self, node_id: str) -> list[Command]:
         """Commands that have not ended on a node, as the node itself would say."""
@@ -318,6 +372,9 @@ class FakeFleet:
         faults = [f.line for f in node.faults if f.clears_at is None or f.clears_at > at]
         if run.clashed:
             faults = [_CLASH_LINE]
+        lists = command.parameters.get("BaselineOverride", ())
+        if not all(self.may_read_list(node, url) for url in lists):
+            faults = [_LIST_DENIED_LINE.format(url=lists[0])]
         if faults:
             chatter = [f"Verifying  : package-{n}.x86_64" for n in range(node.chatter_lines)]
             run.stdout = "\n".join(["Running with snapshot id = 1", *chatter, *faults, ""])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from tests.fakes.fleet import PING_EVERY, REGION, FakeFleet, FakeNode
 
@@ -20,6 +21,9 @@ class FakeNodes:
     def __init__(self, fleet: FakeFleet) -> None:
         self._fleet = fleet
         self.kill_switch_value: str | None = KILL_SWITCH_OPEN
+        self.calendars: dict[str, str] = {}
+        self.windows: dict[str, bool] = {}
+        """Maintenance windows, and whether one is in progress."""
 
     def info(self, node: NodeRef) -> NodeInfo | None:
         found = self._fleet.nodes.get(node.node_id)
@@ -55,6 +59,19 @@ class FakeNodes:
         if self.kill_switch_value is None:
             raise AwsRejected("GetParameter", "ParameterNotFound", "no such parameter")
         return self.kill_switch_value
+
+    def calendar_state(self, names: Sequence[str]) -> str:
+        states = [self.calendars.get(name) for name in names]
+        if None in states:
+            raise AwsRejected("GetCalendarState", "InvalidDocument", "no such calendar")
+        return "OPEN" if all(state == "OPEN" for state in states) else "CLOSED"
+
+    def window_in_progress(self, window_ids: Sequence[str], now: datetime) -> bool:
+        if not set(window_ids) <= set(self.windows):
+            raise AwsRejected(
+                "DescribeMaintenanceWindowExecutions", "DoesNotExistException", "no such window"
+            )
+        return any(self.windows[window_id] for window_id in window_ids)
 
     def _info(self, node: FakeNode) -> NodeInfo:
         now = self._fleet.clock.now()

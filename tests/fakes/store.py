@@ -8,7 +8,7 @@ may lag behind the table, as a global secondary index does: ``stale`` says when.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
@@ -16,7 +16,15 @@ import msgspec
 from patchmedic.errors import AwsRejected, CommitConflict
 from patchmedic.incident import Incident
 from patchmedic.model import Effect, IncidentKind, NodeRef, Skip
-from patchmedic.ports import Attachment, Claimed, EffectRecord, EffectStatus, TimelineEntry
+from patchmedic.policy import Breaker
+from patchmedic.ports import (
+    Attachment,
+    Claimed,
+    EffectRecord,
+    EffectStatus,
+    FleetSize,
+    TimelineEntry,
+)
 
 RESULT_CHARS_MAX = 300
 
@@ -77,6 +85,9 @@ class MemoryStore:
         self._attempts: dict[tuple[NodeRef, str], dict[str, datetime]] = {}
         self._commands: dict[tuple[str, str, str], str] = {}
         self._files: dict[str, dict[str, Attachment]] = {}
+        self._permits: dict[str, dict[int, _Lock]] = {}
+        self._breakers: dict[str, bytes] = {}
+        self._fleet_size: FleetSize | None = None
         self.skips: dict[str, SkipRecord] = {}
 
     # --- incidents -----------------------------------------------------------------------------
@@ -111,6 +122,7 @@ class MemoryStore:
         effects: Sequence[Effect],
         entry: TimelineEntry,
         finished_effect: str | None,
+        breaker: Breaker | None = None,
     ) -> None:
         current = self.load(before.id)
         if current is None or current.version != before.version:
@@ -125,6 +137,7 @@ class MemoryStore:
                 else []
             ),
             *(["open"] if closes and self._pointer(after) not in (None, after.id) else []),
+            *(["breaker"] if breaker and not self._is_current(breaker) else []),
         ]
         if wrong:
             raise CommitConflict(f"commit: conditions failed: {', '.join(wrong)}")
@@ -133,6 +146,8 @@ class MemoryStore:
             self._done(finished_effect, "used")
         if closes:
             self._open.pop((after.node, after.kind), None)
+        if breaker is not None:
+            self.save_breaker(breaker)
 
     def note(self, incident_id: str, entry: TimelineEntry, finished_effect: str | None) -> None:
         if finished_effect is not None:
@@ -222,6 +237,49 @@ class MemoryStore:
     def attempts_since(self, node: NodeRef, cause: str, since: datetime, except_effect: str) -> int:
         attempts = self._attempts.get((node, cause), {})
         return sum(1 for e, at in attempts.items() if at >= since and e != except_effect)
+
+    # --- permits, breakers and the fleet -------------------------------------------------------
+
+    def take_permit(self, pool: str, owner: str, size: int, now: datetime, until: datetime) -> bool:
+        slots = self._permits.setdefault(pool, {})
+        held = {number: slot for number, slot in slots.items() if slot.until > now}
+        own = next((number for number, slot in held.items() if slot.owner == owner), None)
+        if own is None and len(held) >= size:
+            return False
+        number = own if own is not None else next(n for n in range(size) if n not in held)
+        slots[number] = _Lock(owner, until)
+        return True
+
+    def release_permit(self, pool: str, owner: str) -> None:
+        slots = self._permits.get(pool, {})
+        self._permits[pool] = {n: slot for n, slot in slots.items() if slot.owner != owner}
+
+    def permits(self, pool: str, now: datetime, except_owner: str) -> int:
+        slots = self._permits.get(pool, {}).values()
+        return sum(1 for slot in slots if slot.until > now and slot.owner != except_owner)
+
+    def breaker(self, remedy: str) -> Breaker:
+        body = self._breakers.get(remedy)
+        return msgspec.json.decode(body, type=Breaker) if body else Breaker(remedy)
+
+    def breakers(self) -> tuple[Breaker, ...]:
+        return tuple(self.breaker(remedy) for remedy in sorted(self._breakers))
+
+    def save_breaker(self, after: Breaker) -> bool:
+        if not self._is_current(after):
+            return False
+        new = replace(after, revision=after.revision + 1)
+        self._breakers[after.remedy] = msgspec.json.encode(new)
+        return True
+
+    def _is_current(self, breaker: Breaker) -> bool:
+        return self.breaker(breaker.remedy).revision == breaker.revision
+
+    def fleet_size(self) -> FleetSize | None:
+        return self._fleet_size
+
+    def save_fleet_size(self, size: FleetSize) -> None:
+        self._fleet_size = size
 
     # --- what a sweep looks at -----------------------------------------------------------------
 

@@ -7,7 +7,17 @@ import sys
 import time
 
 from tests.simulation.checkers import Violation
-from tests.simulation.world import CROWD, DEATHS, HASTE, RACES, STORM, Weather, World
+from tests.simulation.world import (
+    CROWD,
+    DEATHS,
+    HANGS,
+    HASTE,
+    OUTBREAK,
+    RACES,
+    STORM,
+    Weather,
+    World,
+)
 
 WEATHERS: dict[str, Weather | None] = {
     "drawn": None,
@@ -16,6 +26,8 @@ WEATHERS: dict[str, Weather | None] = {
     "races": RACES,
     "deaths": DEATHS,
     "haste": HASTE,
+    "outbreak": OUTBREAK,
+    "hangs": HANGS,
 }
 
 

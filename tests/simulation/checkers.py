@@ -199,6 +199,9 @@ def _not_older_than(world: World, incident: Incident) -> Iterator[tuple[str, dat
             yield f"the remedy {command.document} ended", run.ended_at
         if f"command:{command.command_id}" in incident.run_keys and not run.live:
             yield f"the failure {command.command_id} ended", run.ended_at
+    for act in world.acted:
+        if act.effect_id and effect_incident_id(act.effect_id) == incident.id:
+            yield f"the call {act.plan.action} was made", act.at
 
 
 def own_commands(world: World, invocation: Invocation, call: Call) -> None:

@@ -17,11 +17,26 @@ from tests.fakes.fleet import Fault
 from patchmedic.causes.catalogue import Catalogue, load_files
 from patchmedic.model import Mode, Remedy, Risk
 from patchmedic.playbook import plans_of
-from patchmedic.policy import Limits, Policy
+from patchmedic.policy import ATTACH_PROFILE, REBOOT, TAG_ROLE, Limits, Policy
 
 OPT_IN = ("PatchMedic", "true")
-LIMITS = Limits(proposal_hours=2, delivery_timeout_seconds=120, command_margin_minutes=0)
-"""No margins: deadlines then pass while commands still run, which the service must survive."""
+LIMITS = Limits(
+    proposal_hours=2,
+    delivery_timeout_seconds=120,
+    command_margin_minutes=0,
+    actions_per_hour_max=5,
+    live_actions_max=2,
+    live_actions_percent_max=67,
+    breaker_failures_max=3,
+    breaker_open_hours=1,
+    window_wait_hours=2,
+    limit_wait_hours=1,
+    window_look_again_seconds=120,
+)
+"""No margins: deadlines then pass while commands still run, which the service must survive.  Limits
+so narrow that a fleet of three reaches each of them."""
+CALENDAR = "arn:aws:ssm:ap-northeast-1:123456789012:document/freeze"
+WINDOW = "mw-0a1b2c3d4e5f60001"
 _WAIT = "Remedy-WaitForPackageLock-Linux"
 _FREE = "Remedy-FreeDiskSpace-Linux"
 _CLEAN = "Remedy-CleanPackageCache-Linux"
@@ -39,9 +54,14 @@ def policy(mode: Mode = Mode.AUTO) -> Policy:
     remedies = [
         _remedy("wait-for-package-lock", Risk.NONE, "package-manager-locked", _WAIT),
         _remedy("free-disk-space", Risk.LOW, "disk-full", _FREE),
-        _remedy("clean-package-cache", Risk.LOW, "disk-full", _CLEAN),
+        replace(_remedy("clean-package-cache", Risk.LOW, "disk-full", _CLEAN), disrupts=True),
         _remedy("update-agent", Risk.LOW, "agent-outdated", "AWS-UpdateSSMAgent"),
         _remedy("clear-patch-leftovers", Risk.MEDIUM, "s3-unreachable", _CLEAR),
+    ]
+    remedies += [
+        _call("attach-instance-profile", Risk.LOW, "instance-profile-missing"),
+        _call("tag-patch-policy-role", Risk.MEDIUM, "patch-policy-bucket-denied"),
+        _call("reboot-instance", Risk.HIGH, "instance-impaired"),
     ]
     again = replace(_remedy("retry-later", Risk.NONE, "package-manager-locked", ""), documents={})
     remedies.append(again)
@@ -50,8 +70,17 @@ def policy(mode: Mode = Mode.AUTO) -> Policy:
         limits=LIMITS,
         plans=plans_of(catalogue()),
         remedies={remedy.id: remedy for remedy in remedies},
+        actions=frozenset({ATTACH_PROFILE, TAG_ROLE, REBOOT}),
         catalogue_version=catalogue().version,
+        change_calendars=(CALENDAR,),
+        maintenance_windows=(WINDOW,),
     )
+
+
+def _call(action: str, risk: Risk, cause: str) -> Remedy:
+    """A remedy that is a call to AWS."""
+    made = _remedy(action, risk, cause, "")
+    return replace(made, documents={}, action=action, may_reboot=action == REBOOT)
 
 
 def _remedy(name: str, risk: Risk, cause: str, document: str) -> Remedy:
@@ -68,6 +97,8 @@ def _remedy(name: str, risk: Risk, cause: str, document: str) -> Remedy:
         title=text,
         changes=text,
         undo=text,
+        preconditions=text,
+        verified_by=text,
     )
 
 

@@ -13,15 +13,26 @@ from typing import Any
 import pytest
 from tests.fakes import FakeCommands, MemoryStore
 from tests.simulation.checkers import Violation
-from tests.simulation.world import CROWD, DEATHS, HASTE, RACES, STORM, Weather, World
+from tests.simulation.world import (
+    CROWD,
+    DEATHS,
+    HANGS,
+    HASTE,
+    OUTBREAK,
+    RACES,
+    STORM,
+    Weather,
+    World,
+)
 
 from patchmedic import incident as machine
+from patchmedic import policy
 from patchmedic.policy import Allowed, choose_remedy
 from patchmedic.ports import Claimed
-from patchmedic.stages import collect, common, notify, remediate, sweep
+from patchmedic.stages import collect, common, facts, notify, remediate, sweep
 
 SEEDS_MAX = 150
-WEATHERS = (STORM, CROWD, RACES, DEATHS, HASTE)
+WEATHERS = (STORM, CROWD, RACES, DEATHS, HASTE, OUTBREAK, HANGS)
 Break = Callable[[pytest.MonkeyPatch], None]
 
 
@@ -75,7 +86,7 @@ def every_claim_is_granted(patch: pytest.MonkeyPatch) -> None:
 
 
 def the_guards_always_agree(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(remediate, "guard", lambda *_: Allowed())
+    patch.setattr(remediate, "may", lambda *_: Allowed())
 
 
 def the_kill_switch_is_not_read_again(patch: pytest.MonkeyPatch) -> None:
@@ -171,7 +182,74 @@ def everything_is_one_command(patch: pytest.MonkeyPatch) -> None:
 
 def tags_are_remembered(patch: pytest.MonkeyPatch) -> None:
     """The tag is not read right before the command, but taken as it once was."""
-    patch.setattr(remediate, "_guard", lambda ctx, taken: None)
+    patch.setattr(remediate, "_guard", lambda *_: None)
+    patch.setattr(remediate, "read_facts", lambda *_: None)
+    patch.setattr(remediate, "take_permits", lambda *_: None)
+
+
+def without(patch: pytest.MonkeyPatch, rule: str) -> None:
+    rules = {name: judge for name, judge in policy.RULES.items() if name != rule}
+    patch.setattr(policy, "RULES", rules)
+
+
+def permits_for_all(patch: pytest.MonkeyPatch, pool: str) -> None:
+    real = MemoryStore.take_permit
+
+    def take(self: MemoryStore, wanted: str, owner: str, size: int, *times: Any) -> bool:
+        return wanted.startswith(pool) or real(self, wanted, owner, size, *times)
+
+    patch.setattr(MemoryStore, "take_permit", take)
+
+
+def the_hour_has_room_for_all(patch: pytest.MonkeyPatch) -> None:
+    without(patch, "actions-per-hour")
+    permits_for_all(patch, facts.HOUR_POOL)
+
+
+def the_fleet_has_room_for_all(patch: pytest.MonkeyPatch) -> None:
+    without(patch, "live-actions")
+    permits_for_all(patch, common.LIVE_POOL)
+
+
+def a_permit_is_given_back_at_once(patch: pytest.MonkeyPatch) -> None:
+    """What is taken for an hour, or until the command ends, must be kept so long."""
+    real = MemoryStore.take_permit
+
+    def take(self: MemoryStore, pool: str, owner: str, size: int, now: Any, until: Any) -> bool:
+        return real(self, pool, owner, size, now, now)
+
+    patch.setattr(MemoryStore, "take_permit", take)
+
+
+def reboots_are_not_counted(patch: pytest.MonkeyPatch) -> None:
+    without(patch, "reboots")
+    without(patch, "cool-down")
+    permits_for_all(patch, "reboots")
+
+
+def a_window_is_always_open(patch: pytest.MonkeyPatch) -> None:
+    without(patch, "window")
+
+
+def a_window_beats_a_freeze(patch: pytest.MonkeyPatch) -> None:
+    real = facts.read_facts
+
+    def read(*arguments: Any) -> Any:
+        return replace(real(*arguments), calendar_state="OPEN")
+
+    patch.setattr(remediate, "read_facts", read)
+
+
+def the_breaker_never_opens(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(common, "breaker_after", lambda before, **_: before)
+
+
+def an_open_breaker_stops_nothing(patch: pytest.MonkeyPatch) -> None:
+    without(patch, "breaker")
+
+
+def every_run_is_the_trial(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(facts, "_take_trial", lambda *_: None)
 
 
 GUARDS: tuple[tuple[str, Break, Weather], ...] = (
@@ -179,7 +257,16 @@ GUARDS: tuple[tuple[str, Break, Weather], ...] = (
     ("1 opt-in", tags_are_remembered, STORM),
     ("2 one at a time", everybody_gets_the_lock, CROWD),
     ("2 late owner", late_news_is_news, RACES),
-    ("4 cool-down", attempts_are_not_counted, HASTE),
+    ("3 actions per hour", the_hour_has_room_for_all, OUTBREAK),
+    ("3 actions per hour", a_permit_is_given_back_at_once, OUTBREAK),
+    ("3 live actions", the_fleet_has_room_for_all, OUTBREAK),
+    ("3 reboots", reboots_are_not_counted, HANGS),
+    ("6 windows", a_window_is_always_open, HANGS),
+    ("6 windows", a_window_beats_a_freeze, HANGS),
+    ("7 breaker", the_breaker_never_opens, OUTBREAK),
+    ("7 breaker", an_open_breaker_stops_nothing, OUTBREAK),
+    ("7 breaker", every_run_is_the_trial, OUTBREAK),
+    ("4 cool-down", attempts_are_not_counted, OUTBREAK),
     ("confirmed first", a_guess_is_enough, STORM),
     ("5 kill switch", the_kill_switch_is_not_read_again, STORM),
     ("9 intent first", nothing_is_ever_adopted, DEATHS),
@@ -210,9 +297,9 @@ def test_a_broken_guard_is_noticed(
 def test_the_lock_alone_keeps_two_incidents_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     two_incidents_act_on_a_node(monkeypatch)
     for seed in range(20):
-        World(seed, WEATHERS[seed % 5]).run()
+        World(seed, WEATHERS[seed % len(WEATHERS)]).run()
 
 
 def test_nothing_is_noticed_when_nothing_is_broken() -> None:
     for seed in range(15):
-        World(seed, WEATHERS[seed % 5]).run()
+        World(seed, WEATHERS[seed % len(WEATHERS)]).run()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.simulation.seams import Fate
-from tests.simulation.world import STORM, World, simulate
+from tests.simulation.world import HANGS, HASTE, OUTBREAK, STORM, World, simulate
 
 from patchmedic.incident import Incident
 from patchmedic.model import IncidentKind, Outcome
@@ -68,8 +68,9 @@ def test_a_seed_replays_exactly(seed: int) -> None:
 def test_the_worlds_are_eventful() -> None:
     """A simulator in which nothing happens finds nothing."""
     met: Counter[str] = Counter()
-    for seed in range(80):
-        world = simulate(seed, STORM if seed % 2 else None)
+    weathers = (None, STORM, HASTE)
+    for seed in range(90):
+        world = simulate(seed, weathers[seed % 3])
         met.update(f"outcome {i.outcome}" for i in world.store.all())
         met.update(f"rule {i.reason.rule}" for i in world.store.all() if i.reason)
         met.update(f"kind {i.kind}" for i in world.store.all())
@@ -87,6 +88,19 @@ def test_the_worlds_are_eventful() -> None:
         "kind patching",
         "kind ping",
     }
+    assert wanted <= set(met), f"never met: {sorted(wanted - set(met))}"
+
+
+def test_the_limits_windows_and_breakers_are_met() -> None:
+    """A limit that no world reaches is checked by none."""
+    met: Counter[str] = Counter()
+    for seed in range(16):
+        world = simulate(seed, OUTBREAK if seed % 2 else HANGS)
+        met.update(i.reason.rule for i in world.store.all() if i.reason)
+        lines = [line.text for i in world.store.all() for line in world.store.timeline(i.id)]
+        met.update(line.split(")")[0] for line in lines if line.startswith("waits ("))
+    wanted = {"cool-down", "reboots", "breaker", "waits (actions-per-hour", "waits (live-actions"}
+    wanted |= {"waits (freeze", "waits (window-closed", "waits (window-unreadable"}
     assert wanted <= set(met), f"never met: {sorted(wanted - set(met))}"
 
 

@@ -16,12 +16,13 @@ import heapq
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from tests.fakes import (
+    FakeActions,
     FakeAwsChecks,
     FakeCommands,
     FakeFleet,
@@ -35,8 +36,11 @@ from tests.fakes import (
 )
 from tests.fakes.fleet import ACCOUNT, PREFIX, REGION, Command, Timing
 from tests.fakes.queues import Sent
+from tests.simulation import action_checkers, policy_checkers
+from tests.simulation.action_checkers import Act
 from tests.simulation.checkers import AFTER_EACH_CALL, AT_THE_END
-from tests.simulation.plan import OPT_IN, catalogue, draw_fault, policy
+from tests.simulation.plan import CALENDAR, OPT_IN, WINDOW, catalogue, draw_fault, policy
+from tests.simulation.policy_checkers import Run
 from tests.simulation.seams import Call, Fate, Invocation, Seam, SimCrash
 
 from patchmedic.errors import PatchMedicError
@@ -58,6 +62,7 @@ WATCH_EVERY = timedelta(minutes=5)
 LOST_EVENTS_EVERY_MINUTES = 10
 COLLECTED = ("AWS-RunPatchBaseline", "AWS-RunPatchBaselineAssociation", "AWS-UpdateSSMAgent")
 """Documents of AWS's whose ends the rule sends to the results queue, with our own."""
+LIST_NAME = "baseline_overrides.json"
 CHATTER_LINES = 1_000
 """Enough for Run Command to return only the beginning of what a run prints."""
 READS_THAT_LAG = ("nodes.tags", "nodes.patch_state", "nodes.info", "commands.running_on")
@@ -80,6 +85,12 @@ class Weather:
     """How busy people are: patch runs, tags, switches, approvals."""
     chatter: float = 0.0
     """How many nodes print much before they come to the point."""
+    more_nodes: int = 0
+    """Beside the one to three of every world."""
+    usual: str | None = None
+    """The fault that this fleet has again and again; ``None``: the seed draws it."""
+    customs: str = "usual"
+    """What people do (``_CUSTOMS``)."""
 
     @staticmethod
     def draw(rng: random.Random) -> Weather:
@@ -115,11 +126,15 @@ CROWD = replace(STORM, crash=0, fail=0, throttle=0, between=0.5, double=1.0, dro
 """Nothing fails, but everything comes twice and at once: races."""
 RACES = replace(CROWD, people=4.0)
 """The same with hasty people."""
-DEATHS = replace(STORM, crash=0.1, drop=0.7)
+DEATHS = replace(STORM, crash=0.1, drop=0.7, more_nodes=3)
 """Functions die all the time, and hardly an event arrives."""
 CALM = Weather(0, 0, 0, 0, 0, 0, 0, 0, 0)
 HASTE = replace(CALM, people=4.0)
 """All machinery works; people break the same nodes again and again."""
+OUTBREAK = replace(CALM, people=2.0, more_nodes=7, usual="disk", customs="outbreak")
+"""A larger fleet, all of it with one trouble: what the limits of the whole stack are for."""
+HANGS = replace(CALM, people=4.0, customs="hangs")
+"""Operating systems hang again and again, and people approve every reboot."""
 
 
 @dataclass(order=True, slots=True)
@@ -140,15 +155,22 @@ class World:
         # Drawn apart, so that the worlds in which nobody chatters stay what they were.
         chatter = random.Random(-seed - 1).choice([0.0, 0.2, 0.6])
         self.weather = weather or replace(drawn, chatter=chatter)
-        self.usual_fault = self.rng.choice([None, None, "lock", "disk", "network"])
+        drawn_fault = self.rng.choice([None, None, "lock", "disk", "network"])
+        self.usual_fault = self.weather.usual or drawn_fault
         """Some fleets have one and the same trouble again and again."""
         self.clock = SimClock()
         self.start = self.clock.now()
         self.policy = policy()
         self.store = MemoryStore(stale=lambda: self.rng.random() < self.weather.stale)
         self.fleet = FakeFleet(self.clock, self._on_event, self._timing)
+        self.fleet.checks_lag = timedelta(minutes=10)
         self.nodes = FakeNodes(self.fleet)
         self.commands = FakeCommands(self.fleet)
+        self.actions = FakeActions(self.fleet)
+        self.acted: list[Act] = []
+        self.runs: dict[str, list[Run]] = {}
+        self.nodes.calendars[CALENDAR] = "OPEN"
+        self.nodes.windows[WINDOW] = True
         self.outputs = FakeOutputs(self.fleet)
         self.notifier = FakeNotifier()
         self.queues = FakeQueues(on_send=self._on_send)
@@ -208,6 +230,8 @@ class World:
         """Phase 2: no more faults; nodes are reachable or stay away for good."""
         self.weather = CALM
         self.nodes.kill_switch_value = "run"
+        self.nodes.calendars[CALENDAR] = "OPEN"
+        self.nodes.windows[WINDOW] = True
 
     def _settled(self) -> bool:
         return (
@@ -261,6 +285,7 @@ class World:
             commands=self.seam(self.commands, "commands", invocation),
             outputs=self.seam(self.outputs, "outputs", invocation),
             nodes=self.seam(self.nodes, "nodes", invocation),
+            actions=self.seam(self.actions, "actions", invocation),
             clock=self.clock,
             policy=self.policy,
             catalogue=catalogue(),
@@ -300,7 +325,14 @@ class World:
 
     def _after(self, invocation: Invocation, call: Call) -> None:
         self.fates[call.fate.name] += 1
-        for check in AFTER_EACH_CALL:
+        act = action_checkers.act_of(invocation, call)
+        if act is not None:
+            self.acted.append(act)
+        for check in (
+            *AFTER_EACH_CALL,
+            *action_checkers.AFTER_EACH_CALL,
+            *policy_checkers.AFTER_EACH_CALL,
+        ):
             check(self, invocation, call)
 
     def _stale(self, name: str, args: tuple[Any, ...], fresh: Any) -> Any:
@@ -380,7 +412,7 @@ class World:
     # --- schedules -----------------------------------------------------------------------------
 
     def _build(self) -> None:
-        for number in range(self.rng.randint(1, 3)):
+        for number in range(self.rng.randint(1, 3) + self.weather.more_nodes):
             tags = dict([OPT_IN]) if self.rng.random() < 0.85 else {}
             old = self.rng.random() < 0.4
             node = FakeNode(f"i-0a1b2c3d4e5f6{number:04x}", tags=tags, agent_outdated=old)
@@ -427,7 +459,8 @@ class World:
         def act() -> None:
             if self.clock.now() >= self.start + FAULTS_LAST:
                 return
-            chosen = self.rng.choices([c for c, _ in _CUSTOMS], [w for _, w in _CUSTOMS])[0]
+            customs = _CUSTOMS[self.weather.customs]
+            chosen = self.rng.choices([c for c, _ in customs], [w for _, w in customs])[0]
             chosen(self, node_id)
             minutes = self.rng.expovariate(self.weather.people / 10)
             self.after(timedelta(minutes=minutes), act)
@@ -475,9 +508,34 @@ def _break(world: World, node_id: str) -> None:
     _patch(world, node_id)
 
 
+def _patch_by_policy(world: World, node_id: str) -> None:
+    """A run of a patch policy, whose list not every role may read."""
+    bucket = f"aws-quicksetup-patchpolicy-{ACCOUNT}-{world.rng.choice(['abcd1', 'abcd2'])}"
+    lists = {"Operation": ["Install"], "BaselineOverride": [f"s3://{bucket}/{LIST_NAME}"]}
+    if world.fleet.nodes[node_id].state == "running":
+        world.fleet.start([node_id], "AWS-RunPatchBaseline", lists)
+
+
+def _lose_profile(world: World, node_id: str) -> None:
+    """Somebody takes the instance's profile away."""
+    if world.fleet.nodes[node_id].alive:
+        world.fleet.take_profile(node_id)
+
+
+def _hang(world: World, node_id: str) -> None:
+    """The operating system hangs."""
+    if world.fleet.nodes[node_id].alive:
+        world.fleet.hang(node_id)
+
+
 def _mend(world: World, node_id: str) -> None:
     """A person mends the node by hand."""
-    world.fleet.nodes[node_id].faults.clear()
+    node = world.fleet.nodes[node_id]
+    node.faults.clear()
+    if node.profile is None:
+        world.fleet.attach_profile(node_id, "by-hand")
+    if node.instance_check != "ok":
+        world.fleet.reboot(node_id)
 
 
 def _cancel(world: World, node_id: str) -> None:
@@ -509,6 +567,25 @@ def _switch(world: World, node_id: str) -> None:
     world.after(timedelta(minutes=world.rng.uniform(1, 15)), back)
 
 
+def _freeze(world: World, node_id: str) -> None:
+    """The calendar closes, or the window ends, or there is none of that name for a while."""
+    calendars, windows = world.nodes.calendars, world.nodes.windows
+    chosen = world.rng.choice(["closed", "gone", "over", "unreadable"])
+    if chosen == "closed":
+        calendars[CALENDAR] = "CLOSED"
+    elif chosen == "gone":
+        calendars.pop(CALENDAR, None)
+    elif chosen == "over":
+        windows[WINDOW] = False
+    else:
+        windows.pop(WINDOW, None)
+
+    def back() -> None:
+        calendars[CALENDAR], windows[WINDOW] = "OPEN", True
+
+    world.after(timedelta(minutes=world.rng.choice([5, 40, 180])), back)
+
+
 def _vanish(world: World, node_id: str) -> None:
     """The node reboots, hangs for hours, or is stopped for a while."""
     world.fleet.kill(node_id)
@@ -534,16 +611,35 @@ def _answer(world: World, node_id: str) -> None:
         world.invoke("approve", lambda ctx, _: approve.handle_answer(ctx, answer))
 
 
-_CUSTOMS: tuple[tuple[Callable[[World, str], None], int], ...] = (
-    (_break, 5),
-    (_patch, 4),
-    (_mend, 3),
-    (_cancel, 1),
-    (_opt, 1),
-    (_switch, 1),
-    (_vanish, 2),
-    (_answer, 4),
-)
+_CUSTOMS: Mapping[str, tuple[tuple[Callable[[World, str], None], int], ...]] = {
+    "usual": (
+        (_break, 5),
+        (_patch, 4),
+        (_mend, 3),
+        (_cancel, 1),
+        (_opt, 1),
+        (_switch, 1),
+        (_vanish, 2),
+        (_answer, 4),
+        (_patch_by_policy, 1),
+        (_lose_profile, 1),
+        (_hang, 1),
+        (_freeze, 1),
+    ),
+    "outbreak": ((_break, 24), (_mend, 16), (_patch, 30), (_answer, 6), (_freeze, 1)),
+    "hangs": ((_hang, 4), (_answer, 20), (_freeze, 1)),
+    "profiles": ((_lose_profile, 4), (_answer, 1)),
+    "calls": (
+        (_patch_by_policy, 3),
+        (_lose_profile, 4),
+        (_hang, 4),
+        (_break, 2),
+        (_answer, 12),
+        (_mend, 1),
+        (_opt, 1),
+        (_switch, 1),
+    ),
+}
 
 
 def simulate(seed: int, weather: Weather | None = None) -> World:

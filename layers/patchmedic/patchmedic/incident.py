@@ -42,6 +42,7 @@ from patchmedic.model import (
     Platform,
     Risk,
     Signal,
+    Verdict,
 )
 from patchmedic.policy import Plan, Policy, choose_remedy
 from patchmedic.verdict import Diagnosis, diagnose, node_not_seen, weigh
@@ -124,6 +125,16 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """The awaited effect may not start yet: by which rule, since when, and how long it waits."""
+
+    rule: str
+    detail: str
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """One failure of one kind on one node, from its first signal to its outcome."""
 
@@ -153,6 +164,7 @@ class Incident:
     actions: tuple[Action, ...] = ()
     awaiting: str | None = None
     """The effect whose result is waited for; a result of any other effect is late news."""
+    waiting: Waiting | None = None
     proposal: Proposal | None = None
     outcome: Outcome | None = None
     reason: Reason | None = None
@@ -271,6 +283,23 @@ class EffectFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class EffectWaits:
+    """A rule said "not yet" to an effect: it has touched nothing and asks again later."""
+
+    effect_id: str
+    rule: str
+    reason: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EffectGoesOn:
+    """An effect that waited, or that its node kept waiting, is about to be carried out."""
+
+    effect_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeadlinePassed:
     """The incident's deadline passed, and a look for the awaited result found none."""
 
@@ -293,6 +322,8 @@ Fact = (
     | Verified
     | EffectRefused
     | EffectFailed
+    | EffectWaits
+    | EffectGoesOn
     | DeadlinePassed
     | OperatorDecided
 )
@@ -380,6 +411,8 @@ def decide(incident: Incident, fact: Fact, policy: Policy, now: datetime) -> Dec
     if not decision.changed:
         return decision
     after = replace(decision.incident, version=incident.version + 1, updated_at=now)
+    if after.awaiting != incident.awaiting:
+        after = replace(after, waiting=None)
     return replace(decision, incident=after)
 
 
@@ -466,6 +499,7 @@ def _act(incident: Incident, policy: Policy, now: datetime) -> Decision:
         [a.remedy for a in incident.actions],
         by_text_only=diagnosis.basis == "text",
         silent=_silent(incident),
+        confirming=_confirming(incident.findings, diagnosis.cause),
     )
     if choice.remedy is None:
         return _hand_over(
@@ -474,6 +508,13 @@ def _act(incident: Incident, policy: Policy, now: datetime) -> Decision:
     if choice.needs_approval:
         return _propose(incident, choice.remedy.id, choice.reason, policy, now)
     return _apply(incident, choice.remedy.id, policy, now, approved_by=None)
+
+
+def _confirming(findings: tuple[Finding, ...], cause: str) -> frozenset[str]:
+    """The checks whose findings confirmed the cause."""
+    return frozenset(
+        f.check for f in findings if f.verdict is Verdict.CONFIRMS and f.cause == cause
+    )
 
 
 def _silent(incident: Incident) -> bool:
@@ -491,7 +532,7 @@ def _apply(
         remedy_id, remedy.risk, "", now, approved_by=approved_by
     )  # its effect id is known only below
     incident = replace(incident, proposal=None)
-    if not remedy.documents:
+    if not remedy.documents and remedy.action is None:
         action = replace(action, state="done", detail="waited; the verification is the attempt")
         incident = replace(incident, actions=(*incident.actions, action))
         not_before = now + timedelta(
@@ -769,7 +810,10 @@ def _on_remedy_refused(
     incident: Incident, fact: EffectRefused, policy: Policy, now: datetime
 ) -> Decision:
     """A guard said no.  Without the opt-in tag the mode of the node is advice; else a person."""
+    remedy = incident.actions[-1].remedy
     incident = _last_action(incident, "not-run", fact.reason, now)
+    if fact.rule == "risk-ceiling" and policy.offers(remedy):
+        return _propose(incident, remedy, fact.reason, policy, now)
     return _refused(incident, fact, policy, now)
 
 
@@ -783,6 +827,69 @@ def _refused(incident: Incident, fact: EffectRefused, policy: Policy, now: datet
     advice_only = fact.rule in ("opt-in", "mode", "mode-tag", "kill-switch")
     outcome = Outcome.RECOMMENDED if advice_only else Outcome.ESCALATED
     return _hand_over(incident, outcome, Reason(fact.rule, fact.reason), policy, now)
+
+
+def _on_effect_waits(
+    incident: Incident, fact: EffectWaits, policy: Policy, now: datetime
+) -> Decision:
+    """The deadline moves to the end of the wait and of the command that may follow it."""
+    since = incident.waiting.since if incident.waiting else now
+    waiting = Waiting(fact.rule, fact.reason, since, fact.until)
+    deadline = _command_deadline(fact.until, _timeout_seconds(incident, policy), policy)
+    incident = replace(incident, waiting=waiting, deadline=deadline)
+    return Decision(incident, (), f"waits ({fact.rule}) until {_at(fact.until)}: {fact.reason}")
+
+
+def _on_effect_goes_on(
+    incident: Incident, fact: EffectGoesOn, policy: Policy, now: datetime
+) -> Decision:
+    """From here on a recovery no longer closes the incident: the effect is under way.
+
+    The deadline counts from now; whoever carries it out has the time of his claim to send it.
+    """
+    begins = now + timedelta(seconds=policy.limits.claim_seconds)
+    deadline = _command_deadline(begins, _timeout_seconds(incident, policy), policy)
+    said = "it begins late"
+    if incident.waiting is not None:
+        since = _at(incident.waiting.since)
+        said = f"it waited ({incident.waiting.rule}) since {since} and goes on"
+    return Decision(replace(incident, waiting=None, deadline=deadline), (), said)
+
+
+def _at(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _timeout_seconds(incident: Incident, policy: Policy) -> int:
+    remedy = policy.remedies.get(incident.actions[-1].remedy) if incident.actions else None
+    if incident.state is State.VERIFYING or remedy is None:
+        return policy.limits.verify_timeout_seconds
+    return remedy.timeout_seconds
+
+
+def _on_recovery_while_busy(
+    incident: Incident, fact: RecoverySeen, policy: Policy, now: datetime
+) -> Decision:
+    """While a remedy only waits, a success by other means makes it needless."""
+    if incident.waiting is None:
+        return _unchanged(incident, _BUSY)
+    decision = _on_recovery(incident, fact, policy, now)
+    if not decision.changed or incident.state is not State.REMEDIATING:
+        return decision
+    spared = _last_action(decision.incident, "not-run", "it recovered before", now)
+    return replace(decision, incident=spared)
+
+
+def run_ended(before: Incident, fact: Fact, after: Incident) -> tuple[str, bool] | None:
+    """The remedy whose run came to its end by this fact, and whether it was proved to help."""
+    if not before.actions or getattr(fact, "effect_id", None) != before.awaiting:
+        return None
+    remedy = before.actions[-1].remedy
+    if before.state is State.VERIFYING and isinstance(fact, Verified):
+        return remedy, after.outcome is Outcome.RESOLVED
+    if before.state is State.REMEDIATING and isinstance(fact, RemedyEnded):
+        return (remedy, False) if fact.state == "failed" else None
+    return None
 
 
 def _on_remedy_trouble(
@@ -827,7 +934,7 @@ def _on_operator(
     if not fact.approve:
         reason = Reason("denied", f"{fact.by} denied {proposal.remedy}")
         return _hand_over(incident, Outcome.ESCALATED, reason, policy, now)
-    if proposal.remedy not in policy.remedies or policy.mode is not Mode.AUTO:
+    if not policy.offers(proposal.remedy) or policy.mode is not Mode.AUTO:
         reason = Reason("mode", "the policy changed since the proposal: nothing is run")
         return _hand_over(incident, Outcome.RECOMMENDED, reason, policy, now)
     decision = _apply(incident, proposal.remedy, policy, now, approved_by=fact.by)
@@ -860,11 +967,17 @@ TRANSITIONS: Mapping[tuple[State, type[Any]], Transition] = {
     (State.DIAGNOSING, EffectFailed): _on_diagnose_trouble,
     (State.DIAGNOSING, DeadlinePassed): _on_diagnose_trouble,
     (State.REMEDIATING, FailureSeen): _on_failure_again,
+    (State.REMEDIATING, RecoverySeen): _on_recovery_while_busy,
+    (State.REMEDIATING, EffectWaits): _on_effect_waits,
+    (State.REMEDIATING, EffectGoesOn): _on_effect_goes_on,
     (State.REMEDIATING, RemedyEnded): _on_remedy_ended,
     (State.REMEDIATING, EffectRefused): _on_remedy_refused,
     (State.REMEDIATING, EffectFailed): _on_remedy_trouble,
     (State.REMEDIATING, DeadlinePassed): _on_remedy_trouble,
     (State.VERIFYING, FailureSeen): _on_failure_again,
+    (State.VERIFYING, RecoverySeen): _on_recovery_while_busy,
+    (State.VERIFYING, EffectWaits): _on_effect_waits,
+    (State.VERIFYING, EffectGoesOn): _on_effect_goes_on,
     (State.VERIFYING, Verified): _on_verified,
     (State.VERIFYING, EffectRefused): _on_verify_refused,
     (State.VERIFYING, EffectFailed): _on_verify_trouble,
@@ -880,12 +993,16 @@ TRANSITIONS: Mapping[tuple[State, type[Any]], Transition] = {
 
 _BUSY = "a remedy or its verification is under way; its own check decides"
 _NOTHING_AWAITED = "no effect is awaited in this state: late news"
+_NEVER_WAITS = "no effect waits for its time in this state: late news"
 _NO_PROPOSAL = "there is no proposal to decide on"
 _FINISHED = "the incident is closed"
 
 IGNORED: Mapping[tuple[State, type[Any]], str] = {
-    (State.REMEDIATING, RecoverySeen): _BUSY,
-    (State.VERIFYING, RecoverySeen): _BUSY,
+    **{
+        (state, fact): _NEVER_WAITS
+        for state in (State.DIAGNOSING, State.PROPOSED, State.HANDED_OVER)
+        for fact in (EffectWaits, EffectGoesOn)
+    },
     **{
         (state, fact): _NOTHING_AWAITED
         for state, facts in {
@@ -911,6 +1028,8 @@ IGNORED: Mapping[tuple[State, type[Any]], str] = {
             Verified,
             EffectRefused,
             EffectFailed,
+            EffectWaits,
+            EffectGoesOn,
             DeadlinePassed,
             OperatorDecided,
         )

@@ -1,4 +1,4 @@
-"""Fresh looks at managed nodes: ping, tags, patch state, compliance, and the kill switch.
+"""Fresh looks at managed nodes: ping, tags, patch state, compliance, kill switch and windows.
 
 Here: the reads that guards and verification rest on, each one call deep.  Not here: the wide
 look-ups of the checks (``lookups``) and what the answers mean (``policy``, ``incident``).
@@ -7,7 +7,7 @@ look-ups of the checks (``lookups``) and what the answers mean (``policy``, ``in
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from patchmedic.aws import Clients, call
@@ -23,6 +23,8 @@ _PLATFORMS: Mapping[str, Literal["linux", "windows", "macos"]] = {
     "MacOS": "macos",
 }
 IDS_PER_CALL = 100
+WINDOW_HOURS_MAX = 24
+"""No maintenance window lasts longer, so no older execution can be in progress."""
 
 
 class ManagedNodes:
@@ -141,6 +143,39 @@ class ManagedNodes:
             Name=self._kill_switch_parameter,
         )
         return str(response["Parameter"]["Value"])
+
+    def calendar_state(self, names: Sequence[str]) -> str:
+        """OPEN when all of these change calendars are open now, else CLOSED."""
+        response = call(
+            "GetCalendarState",
+            self._clients.get("ssm").get_calendar_state,
+            CalendarNames=list(names),
+        )
+        return str(response["State"])
+
+    def window_in_progress(self, window_ids: Sequence[str], now: datetime) -> bool:
+        """Whether one of these maintenance windows is at work now."""
+        return any(self._in_progress(window_id, now) for window_id in window_ids)
+
+    def _in_progress(self, window_id: str, now: datetime) -> bool:
+        after = (now - timedelta(hours=WINDOW_HOURS_MAX)).astimezone(UTC)
+        arguments: dict[str, Any] = {
+            "WindowId": window_id,
+            "Filters": [{"Key": "ExecutedAfter", "Values": [after.strftime("%Y-%m-%dT%H:%M:%SZ")]}],
+            "MaxResults": PAGE_SIZE,
+        }
+        client = self._clients.get("ssm")
+        while True:
+            response = call(
+                "DescribeMaintenanceWindowExecutions",
+                client.describe_maintenance_window_executions,
+                **arguments,
+            )
+            if any(e.get("Status") == "IN_PROGRESS" for e in response["WindowExecutions"]):
+                return True
+            if not response.get("NextToken"):
+                return False
+            arguments["NextToken"] = response["NextToken"]
 
     def _pages(self, region: str) -> Iterator[Mapping[str, Any]]:
         arguments: dict[str, Any] = {"MaxResults": PAGE_SIZE}

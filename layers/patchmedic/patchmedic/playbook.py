@@ -37,5 +37,8 @@ def policy_of(settings: Settings, catalogue: Catalogue, remedies: Mapping[str, R
         limits=settings.limits,
         plans=plans_of(catalogue),
         remedies=remedies,
+        actions=settings.actions,
         catalogue_version=catalogue.version,
+        change_calendars=settings.change_calendars,
+        maintenance_windows=settings.maintenance_windows,
     )

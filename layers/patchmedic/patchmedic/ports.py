@@ -1,9 +1,9 @@
 """The narrow seams between the stages and the world, as protocols.
 
 Here: what a stage may ask for, and the plain records that cross the seam.  The adapters that talk
-to AWS (``store``, ``run_command``, ``output_ends``, ``nodes``, ``lookups``, ``queues``,
-``notices.senders``) and the fakes of the tests fulfil the same protocols and pass the same
-contract tests.  No boto3 here.
+to AWS (``store``, ``run_command``, ``output_ends``, ``nodes``, ``lookups``, ``aws_actions``,
+``queues``, ``notices.senders``) and the fakes of the tests fulfil the same protocols and pass the
+same contract tests.  No boto3 here.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 from patchmedic.incident import Incident, Observation
 from patchmedic.model import Effect, Finding, IncidentKind, NodeRef, Rejection, Signal, Skip
+from patchmedic.policy import Breaker
 
 EffectStatus = Literal["pending", "claimed", "sent", "done"]
 
@@ -152,8 +153,20 @@ class Attachment:
             raise ValueError(f"attachment {self.name} has {len(self.content)} bytes")
 
 
+@dataclass(frozen=True, slots=True)
+class FleetSize:
+    """How many managed nodes there were when they were counted last."""
+
+    nodes: int
+    counted_at: datetime
+
+
 class Store(Protocol):
-    """The truth: incidents, their timeline, pending effects, locks and attempts."""
+    """The truth: incidents, their timeline, pending effects, locks, attempts and permits.
+
+    A pool of permits has a size; each permit has one owner until it is given back or its time is
+    up.  Who wants one must get it before the act: that bounds the acts, whoever dies or is doubled.
+    """
 
     def load(self, incident_id: str) -> Incident | None: ...
     def open_incident_id(self, node: NodeRef, kind: IncidentKind) -> str | None: ...
@@ -168,6 +181,7 @@ class Store(Protocol):
         effects: Sequence[Effect],
         entry: TimelineEntry,
         finished_effect: str | None,
+        breaker: Breaker | None = None,
     ) -> None: ...
     def note(self, incident_id: str, entry: TimelineEntry, finished_effect: str | None) -> None: ...
     def timeline(self, incident_id: str) -> tuple[TimelineEntry, ...]: ...
@@ -192,6 +206,17 @@ class Store(Protocol):
     def attempts_since(
         self, node: NodeRef, cause: str, since: datetime, except_effect: str
     ) -> int: ...
+
+    def take_permit(
+        self, pool: str, owner: str, size: int, now: datetime, until: datetime
+    ) -> bool: ...
+    def release_permit(self, pool: str, owner: str) -> None: ...
+    def permits(self, pool: str, now: datetime, except_owner: str) -> int: ...
+    def breaker(self, remedy: str) -> Breaker: ...
+    def breakers(self) -> tuple[Breaker, ...]: ...
+    def save_breaker(self, after: Breaker) -> bool: ...
+    def fleet_size(self) -> FleetSize | None: ...
+    def save_fleet_size(self, size: FleetSize) -> None: ...
 
     def due_incidents(self, now: datetime, limit: int) -> tuple[Incident, ...]: ...
     def open_incidents(self, limit: int) -> tuple[Incident, ...]: ...
@@ -272,6 +297,8 @@ class Nodes(Protocol):
     def patch_state(self, node: NodeRef) -> Observation | None: ...
     def compliance(self, node: NodeRef) -> Observation | None: ...
     def kill_switch(self) -> str: ...
+    def calendar_state(self, names: Sequence[str]) -> str: ...
+    def window_in_progress(self, window_ids: Sequence[str], now: datetime) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +315,40 @@ class AwsChecks(Protocol):
     def run(
         self, node: NodeRef, names: Sequence[str], incident: Incident, now: datetime
     ) -> Look: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ActionPlan:
+    """One call to AWS that is ready to be made, after a look at what is there."""
+
+    action: str
+    node: NodeRef
+    target: str
+    """The thing that is changed: the instance, or the role's name."""
+    value: str
+    """What it is given: the profile's name, the patch policy's id; empty for a reboot."""
+    says: str
+    """What will have been done, for the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionEnd:
+    """How a call to AWS ended, or why it was not made."""
+
+    state: Literal["done", "nothing-to-do", "refused", "failed"]
+    detail: str
+
+
+class AwsActions(Protocol):
+    """The remedies that are calls to AWS: first a look, then the one call.
+
+    Between the two stand the guards that must be read last.
+    """
+
+    def plan(
+        self, action: str, node: NodeRef, run: CommandInfo | None
+    ) -> ActionPlan | ActionEnd: ...
+    def perform(self, plan: ActionPlan) -> ActionEnd: ...
 
 
 @dataclass(frozen=True, slots=True)

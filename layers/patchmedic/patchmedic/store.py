@@ -1,4 +1,4 @@
-"""The DynamoDB table: the truth about incidents, effects, locks and attempts.
+"""The DynamoDB table: the truth about incidents, effects, locks, attempts and permits.
 
 Here: every read and conditional write, one method each.  Not here: what is decided
 (``incident``) or when it is written (``stages``).
@@ -14,6 +14,9 @@ One table, string keys ``pk`` and ``sk``::
     NODE#…                   LOCK                     who may change the node now, and until when
     NODE#…                   ATTEMPT#<cause>#<effect> cool-down
     COMMAND#<acct>#<reg>#<id> COMMAND                 our own commands, by command id
+    POOL#<pool>              SLOT#<number>            a permit: its owner, and until when
+    BREAKERS                 <remedy>                 how the remedy's last runs went
+    FLEET                    SIZE                     how many nodes there are, and when counted
     SKIP#<event id>          SKIP                     events on which nothing was done, and the rule
     OWNCAUSES                IN-FORCE                 customers' own causes (``own_causes``)
 
@@ -27,6 +30,7 @@ One change of an incident is one TransactWriteItems::
     Put    effects    if they are new
     Update effect     that this change finishes -> done
     Put    run keys   so that late copies of their events find this incident
+    Put    breaker    if a run of a remedy came to its end, and nobody wrote it meanwhile
     Delete open       when the incident closes
 """
 
@@ -35,6 +39,7 @@ from __future__ import annotations
 import uuid
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -45,7 +50,15 @@ from patchmedic.aws import call, from_client_error
 from patchmedic.errors import AwsRejected, CommitConflict
 from patchmedic.incident import Incident
 from patchmedic.model import Effect, IncidentKind, NodeRef, Skip
-from patchmedic.ports import Attachment, Claimed, EffectRecord, EffectStatus, TimelineEntry
+from patchmedic.policy import Breaker
+from patchmedic.ports import (
+    Attachment,
+    Claimed,
+    EffectRecord,
+    EffectStatus,
+    FleetSize,
+    TimelineEntry,
+)
 
 RETENTION_DAYS = 400
 RUN_RETENTION_DAYS = 60
@@ -53,6 +66,8 @@ SKIP_RETENTION_DAYS = 30
 DUE_SHARDS = 4
 """Spreads the index over partitions, so that a storm's writes are not throttled by one key."""
 RECENT_DAYS_MAX = 31
+PERMIT_TRIES_MAX = 5
+"""Others may take the free slot first; who never gets one asks again later."""
 
 Item = dict[str, Any]
 T = TypeVar("T")
@@ -153,8 +168,10 @@ class DynamoStore:
         effects: Sequence[Effect],
         entry: TimelineEntry,
         finished_effect: str | None,
+        breaker: Breaker | None = None,
     ) -> None:
-        """Store a decision; ``CommitConflict`` when the incident is not the one decided on."""
+        """Store a decision; ``CommitConflict`` when the incident is not the one decided on, or the
+        breaker not the one that was read."""
         writes = [
             self._put(
                 _incident_item(after),
@@ -169,6 +186,8 @@ class DynamoStore:
             writes.append({"Update": self._done_update(finished_effect, "used")})
         if after.finished and not before.finished:
             writes.append(self._close_pointer(after))
+        if breaker is not None:
+            writes.append(self._breaker_put(breaker))
         self._transact("commit", writes)
 
     def note(self, incident_id: str, entry: TimelineEntry, finished_effect: str | None) -> None:
@@ -336,32 +355,24 @@ class DynamoStore:
                 "expires_at": _epoch(until) + 86_400,
             }
         )
-        try:
-            call(
-                "PutItem",
-                self._client.put_item,
-                TableName=self._table,
-                Item=item,
-                ConditionExpression=(
-                    "attribute_not_exists(pk) OR #owner = :owner OR #until < :now"
-                ),
-                ExpressionAttributeNames={"#owner": "owner", "#until": "until"},
-                ExpressionAttributeValues=_attributes({":owner": owner, ":now": _stamp(now)}),
-            )
-        except AwsRejected as error:
-            if error.code == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+        return self._put_if(
+            item,
+            "attribute_not_exists(pk) OR #owner = :owner OR #until < :now",
+            _attributes({":owner": owner, ":now": _stamp(now)}),
+            {"#owner": "owner", "#until": "until"},
+        )
 
     def release_lock(self, node: NodeRef, owner: str) -> None:
         """Give the node back; a lock that has another owner by now is left alone."""
+        self._delete_if_owned(_attributes({"pk": _node_key(node), "sk": "LOCK"}), owner)
+
+    def _delete_if_owned(self, key: Item, owner: str) -> None:
         try:
             call(
                 "DeleteItem",
                 self._client.delete_item,
                 TableName=self._table,
-                Key=_attributes({"pk": _node_key(node), "sk": "LOCK"}),
+                Key=key,
                 ConditionExpression="#owner = :owner",
                 ExpressionAttributeNames={"#owner": "owner"},
                 ExpressionAttributeValues=_attributes({":owner": owner}),
@@ -392,6 +403,92 @@ class DynamoStore:
         return sum(
             1 for i in items if (_text(i, "at") or "") >= _stamp(since) and _text(i, "sk") != own
         )
+
+    # --- permits -------------------------------------------------------------------------------
+
+    def take_permit(self, pool: str, owner: str, size: int, now: datetime, until: datetime) -> bool:
+        """Take one of the pool's permits; true when it is (already) ours.
+
+        Each slot of the pool is an item with one owner, written only while it is free: so no two
+        can get the last one, and no count can drift.
+        """
+        for _ in range(PERMIT_TRIES_MAX):
+            held = self._slots(pool, now)
+            own = next((number for number, who in held.items() if who == owner), None)
+            if own is None and len(held) >= size:
+                return False
+            free = own if own is not None else next(n for n in range(size) if n not in held)
+            if self._take_slot(pool, free, owner, now, until):
+                return True
+        return False
+
+    def release_permit(self, pool: str, owner: str) -> None:
+        """Give a permit back, if there is one; another owner's is left alone."""
+        for item in self._slot_items(pool):
+            if _text(item, "owner") == owner:
+                self._delete_if_owned({"pk": item["pk"], "sk": item["sk"]}, owner)
+
+    def permits(self, pool: str, now: datetime, except_owner: str) -> int:
+        """How many permits others hold."""
+        return sum(1 for owner in self._slots(pool, now).values() if owner != except_owner)
+
+    def _slot_items(self, pool: str) -> Iterator[Item]:
+        return self._query(
+            "pk = :pk AND begins_with(sk, :sk)", {":pk": f"POOL#{pool}", ":sk": "SLOT#"}
+        )
+
+    def _slots(self, pool: str, now: datetime) -> dict[int, str]:
+        return {
+            int(item["sk"]["S"].removeprefix("SLOT#")): item["owner"]["S"]
+            for item in self._slot_items(pool)
+            if item["until"]["S"] > _stamp(now)
+        }
+
+    def _take_slot(
+        self, pool: str, number: int, owner: str, now: datetime, until: datetime
+    ) -> bool:
+        item = {"pk": f"POOL#{pool}", "sk": f"SLOT#{number:05d}", "owner": owner}
+        return self._put_if(
+            _attributes({**item, "until": _stamp(until), "expires_at": _epoch(until) + 86_400}),
+            "attribute_not_exists(pk) OR #owner = :owner OR #until <= :now",
+            _attributes({":owner": owner, ":now": _stamp(now)}),
+            {"#owner": "owner", "#until": "until"},
+        )
+
+    # --- breakers and the fleet ----------------------------------------------------------------
+
+    def breaker(self, remedy: str) -> Breaker:
+        """How a remedy's last runs went; one that nobody ran is as good as new."""
+        item = self._get("BREAKERS", remedy)
+        return _decode(item, Breaker) if item else Breaker(remedy)
+
+    def breakers(self) -> tuple[Breaker, ...]:
+        items = self._query("pk = :pk", {":pk": "BREAKERS"})
+        return tuple(_decode(item, Breaker) for item in items)
+
+    def save_breaker(self, after: Breaker) -> bool:
+        """Write a breaker over the revision that it was made from; false when that is gone."""
+        put = self._breaker_put(after)["Put"]
+        return self._put_if(
+            put["Item"], put["ConditionExpression"], put.get("ExpressionAttributeValues"), None
+        )
+
+    def _breaker_put(self, after: Breaker) -> dict[str, Any]:
+        new = replace(after, revision=after.revision + 1)
+        item = _attributes(
+            {"pk": "BREAKERS", "sk": new.remedy, "revision": new.revision, "body": _body(new)}
+        )
+        if after.revision == 0:
+            return self._put(item, "attribute_not_exists(pk)")
+        return self._put(item, "revision = :before", _attributes({":before": after.revision}))
+
+    def fleet_size(self) -> FleetSize | None:
+        item = self._get("FLEET", "SIZE")
+        return _decode(item, FleetSize) if item else None
+
+    def save_fleet_size(self, size: FleetSize) -> None:
+        item = _attributes({"pk": "FLEET", "sk": "SIZE", "body": _body(size)})
+        call("PutItem", self._client.put_item, TableName=self._table, Item=item)
 
     # --- what a sweep looks at -----------------------------------------------------------------
 
@@ -470,6 +567,23 @@ class DynamoStore:
                 count += 1
                 if count == limit:
                     return
+
+    def _put_if(
+        self, item: Item, condition: str, values: Item | None, names: Mapping[str, str] | None
+    ) -> bool:
+        """Put an item when the condition holds; false when it does not."""
+        arguments: dict[str, Any] = {"Item": item, "ConditionExpression": condition}
+        if values:
+            arguments["ExpressionAttributeValues"] = values
+        if names:
+            arguments["ExpressionAttributeNames"] = names
+        try:
+            call("PutItem", self._client.put_item, TableName=self._table, **arguments)
+        except AwsRejected as error:
+            if error.code == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
 
     def _put(
         self, item: Item, condition: str | None = None, values: Item | None = None

@@ -27,6 +27,7 @@ Metric = Literal[
     "NodesLost",
     "NoticesSent",
     "OwnCausesFaults",
+    "BreakersOpen",
 ]
 
 

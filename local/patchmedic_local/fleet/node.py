@@ -76,6 +76,10 @@ class Node:
     leftovers_since: float | None = None
     last_heard: float | None = None
     """The last ping that anyone could have seen."""
+    asleep: bool = False
+    """Whether its agent could not speak when somebody looked last."""
+    awake_since: float | None = None
+    """When it could again: an agent that starts pings at once."""
     silent_since: float | None = None
     """When the agent was last heard of, if someone silenced it on purpose."""
     last_output: tuple[str, str, str] = ("", "", "")
@@ -116,14 +120,20 @@ class Node:
         """Whether the agent is there to take a command."""
         if self.state != "running" or self.silent_since is not None:
             return False
+        if self.is_ec2 and cloud.failed_checks().get(self.id):
+            return False
         return not any(effect.fault.silences_agent for effect in self.active_effects())
 
     def last_ping(self, now: float) -> float:
         if self.silent_since is not None:
             return self.silent_since
         if self.answers():
-            self.last_heard = now - (now - self.registered) % _PING_INTERVAL_SECONDS
+            if self.asleep:
+                self.awake_since, self.asleep = now, False
+            began = self.registered if self.awake_since is None else self.awake_since
+            self.last_heard = now - (now - began) % _PING_INTERVAL_SECONDS
             return self.last_heard
+        self.asleep = True
         if self.last_heard is not None:
             return self.last_heard
         return self.registered - self.spec.last_ping_minutes_ago * 60
@@ -163,6 +173,7 @@ class Node:
             "ping": self.ping_status(now),
             "agent_version": self.agent_version,
             "tags": self.all_tags(),
+            "reboots": cloud.reboots(self.id),
             "faults": [effect.fault.name for effect in self.active_effects()],
             "missing_patches": self.missing,
             "last_patch_operation_end": self.patch_state.ended if self.patch_state else None,

@@ -1,8 +1,8 @@
 """Changes MiniStack's IAM: what a request is about, where MiniStack sees less than AWS does.
 
 Why: roles name resources and conditions.  For a few calls MiniStack finds no resource (it then asks
-whether the role may do it to ``*``, which a narrow role may not), and PutEvents gets no condition
-keys (a condition on a key that is not there never holds).
+whether the role may do it to ``*``, which a narrow role may not), and PutEvents and calls about
+an instance get no condition keys (a condition on a key that is not there never holds).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from patchmedic_local import cloud
 from patchmedic_local.hooks import pinned
 
 _Context = Callable[[str, str, bytes, Any], dict[str, Any]]
@@ -27,6 +28,10 @@ def install() -> None:
             context = original(service, iam_action, body, parameters)
             if iam_action == "events:PutEvents":
                 context = {**context, **_event_keys(body)}
+            if service == "ec2":
+                named = actions._query_param
+                node = named(parameters, "InstanceId.1") or named(parameters, "InstanceId")
+                context = {**context, **_tag_keys(str(node or ""))}
             return context
 
         return request_tag_context
@@ -67,6 +72,12 @@ def _event_keys(body: bytes) -> dict[str, list[str]]:
         "events:source": sorted({str(entry.get("Source", "")) for entry in entries}),
         "events:detail-type": sorted({str(entry.get("DetailType", "")) for entry in entries}),
     }
+
+
+def _tag_keys(instance_id: str) -> dict[str, str]:
+    """``aws:ResourceTag/...`` of the instance that a call is about."""
+    tags = cloud.ec2_tags(instance_id) if instance_id else {}
+    return {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
 
 
 def _object(body: bytes) -> dict[str, Any]:

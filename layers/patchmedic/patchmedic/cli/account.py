@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from patchmedic.own_causes import OwnCausesTable
+from patchmedic.settings import Settings, read_settings
 from patchmedic.store import DynamoStore
 
 WHAT_NOW = (
@@ -38,6 +39,26 @@ def _table(stack: str, table_name: str | None) -> str:
         raise click.ClickException(
             f"the table of stack {stack!r} could not be found: {error}\n{WHAT_NOW}"
         ) from error
+
+
+def deployed_settings(stack: str) -> Settings:
+    """What the deployed remediate function works with: its own environment."""
+    name = f"{stack}-remediate"
+    try:
+        found = _client("lambda").get_function_configuration(FunctionName=name)
+    except (BotoCoreError, ClientError) as error:
+        raise click.ClickException(
+            f"the settings of {name} could not be read: {error}\n{WHAT_NOW}"
+        ) from error
+    return read_settings(found.get("Environment", {}).get("Variables", {}))
+
+
+def who_asks() -> tuple[str, str, str]:
+    """Account, Region and ARN of the operator who is logged in."""
+    client = _client("sts")
+    caller = client.get_caller_identity()
+    region = _client("dynamodb").meta.region_name
+    return caller["Account"], region, caller["Arn"]
 
 
 def send_answer(stack: str, incident_id: str, decision: str, reason: str) -> Any:

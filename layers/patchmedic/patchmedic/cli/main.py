@@ -23,7 +23,7 @@ from patchmedic import __version__
 from patchmedic.causes.catalogue import load_catalogue
 from patchmedic.causes.classifier import classify as classify_evidence
 from patchmedic.causes.records import RecordError, classify_record, read_evidence
-from patchmedic.cli import attachments, causes, hresult, own_causes, reading, story, tables
+from patchmedic.cli import attachments, causes, hresult, own_causes, policy, reading, story, tables
 from patchmedic.cli.account import WHAT_NOW, open_store, send_answer
 from patchmedic.cli.cloud import ACCOUNT, REGION, STACK, LocalCloud, is_running
 from patchmedic.cli.common import EXIT_NOT_FOUND, LANGUAGE, echo_json, fail
@@ -199,6 +199,7 @@ def incidents(
 
 
 cli.add_command(attachments.command)
+cli.add_command(policy.command)
 
 
 @cli.command()

@@ -36,6 +36,69 @@ RISKS: Final[Mapping[str, Text]] = {
     "medium": _t("medium risk", "リスク: 中"),
     "high": _t("high risk", "リスク: 高"),
 }
+POLICY_RULES: Final[Mapping[str, Text]] = {
+    "kill-switch": _t("Does the kill switch let it run?", "キルスイッチが解除されているか"),
+    "mode": _t("Is the stack's mode auto?", "スタックのモードが auto か"),
+    "mode-tag": _t(
+        "Does no tag of the node narrow the mode?", "ノードのタグで動作が制限されていないか"
+    ),
+    "opt-in": _t("Does the node carry the opt-in tag?", "ノードにオプトイン用のタグがあるか"),
+    "risk-ceiling": _t(
+        "Is it within the risk ceiling, or approved?", "リスク上限以内、または承認済みか"
+    ),
+    "cool-down": _t(
+        "Was this cause not treated too often here?", "同じ原因への対処が上限回数に達していないか"
+    ),
+    "actions-per-hour": _t("Is there room within the hour?", "1 時間あたりの実行数に余裕があるか"),
+    "live-actions": _t(
+        "Is there room among the nodes under treatment?", "同時に修復するノード数に余裕があるか"
+    ),
+    "reboots": _t("Was the node not rebooted too often?", "1 日あたりの再起動回数に余裕があるか"),
+    "breaker": _t(
+        "Did it help when it ran last?", "直近の実行で効果が確認されているか（遮断されていないか）"
+    ),
+    "window": _t("Is a window open, if it needs one?", "必要な場合、実行してよい時間帯か"),
+}
+"""What each rule of the policy asks, by its name."""
+POLICY_WORDS: Final[Mapping[str, Text]] = {
+    "yes": _t("yes", "可"),
+    "no": _t("NO", "不可"),
+    "allowed": _t(
+        "{remedy} may run on {node} now, for a cause that a check confirmed.",
+        "チェックで原因が確認されていれば、{remedy} は {node} で今すぐ実行できます。",
+    ),
+    "waits": _t(
+        "{remedy} would wait for its time on {node}: {rule}.",
+        "{remedy} は {node} で実行できる時まで待機します: {rule}",
+    ),
+    "refused": _t(
+        "{remedy} would not run on {node}: {rule}.", "{remedy} は {node} で実行されません: {rule}"
+    ),
+    "confirmed-by": _t(
+        "It is chosen only when one of these checks confirmed the cause: {checks}.",
+        "次のチェックのいずれかで原因が確認された場合にのみ選ばれます: {checks}",
+    ),
+    "no-breakers": _t(
+        "Every remedy helped when it ran last.", "直近の実行で効果のなかった修復方法はありません。"
+    ),
+    "stopped": _t(
+        "STOPPED on all nodes since {since}: {failures} runs in a row did not help",
+        "{since} からすべてのノードで停止中（連続 {failures} 回効果なし）",
+    ),
+    "failing": _t(
+        "runs; {failures} in a row did not help",
+        "実行可能（連続 {failures} 回効果なし）",
+    ),
+    "not-stopped": _t("{remedy} is not stopped", "{remedy} は停止していません"),
+    "moved": _t(
+        "{remedy} just ran once more; look again",
+        "{remedy} の状態が変わりました。確認し直してください",
+    ),
+    "closed": _t(
+        "{remedy} may run again; recorded as decided by {caller}",
+        "{remedy} を再開しました（実施者: {caller}）",
+    ),
+}
 STATUSES: Final[Mapping[str, str]] = {
     "accessdenied": "AccessDenied",
     "cancelled": "Cancelled",

@@ -496,6 +496,113 @@ RULES: Mapping[str, RuleWords] = {
         ),
         detail=True,
     ),
+    "risk-ceiling": RuleWords(
+        _t(
+            "The remedy is above the risk ceiling of this node, and nobody approved it.",
+            "この修復方法はノードのリスク上限を超えており、承認もないため実行していません。",
+        ),
+        detail=True,
+    ),
+    "actions-per-hour": RuleWords(
+        _t(
+            "PatchMedic did as much within an hour as the stack allows, and there was no room for"
+            " this node before its wait was over.",
+            "1 時間あたりの実行数が上限に達しており、待機期限までにこのノードの順番が回ってきません"
+            "でした。",
+        ),
+        _t(
+            "Look whether many nodes fail for one reason; ActionsPerHourMax is the limit.",
+            "多数のノードが同じ原因で失敗していないか確認してください。上限は ActionsPerHourMax で"
+            "設定します。",
+        ),
+        detail=True,
+    ),
+    "live-actions": RuleWords(
+        _t(
+            "As many nodes as the stack allows were under treatment at once, until the wait of"
+            " this one was over.",
+            "同時に修復するノード数が上限に達したまま、待機期限を過ぎました。",
+        ),
+        _t(
+            "Look whether many nodes fail for one reason; LiveActionsMax and LiveActionsPercentMax"
+            " are the limits.",
+            "多数のノードが同じ原因で失敗していないか確認してください。上限は LiveActionsMax と"
+            " LiveActionsPercentMax で設定します。",
+        ),
+        detail=True,
+    ),
+    "counters-unreadable": RuleWords(
+        _t(
+            "The limits' counters could not be read, and what cannot be read counts as a no.",
+            "上限の判定に使うカウンターを読み取れませんでした。読み取れない場合は許可なしとして"
+            "扱います。",
+        ),
+        detail=True,
+    ),
+    "reboots": RuleWords(
+        _t(
+            "The node was already rebooted as often as allowed within a day.",
+            "このノードの 1 日あたりの再起動回数が上限に達しています。",
+        ),
+        _t(
+            "Find out why a reboot does not last before rebooting it again.",
+            "再び再起動する前に、再起動しても解消しない理由を調べてください。",
+        ),
+        detail=True,
+    ),
+    "breaker": RuleWords(
+        _t(
+            "This remedy did not help several times in a row, so it is stopped on all nodes.",
+            "この修復方法は連続して効果がなかったため、すべてのノードで停止しています。",
+        ),
+        _t(
+            "`patchmedic policy breakers` shows what is stopped; once you know why it did not"
+            " help, `patchmedic policy close-breaker REMEDY` lets it run again.",
+            "停止中の修復方法は `patchmedic policy breakers` で確認できます。効果がなかった理由が"
+            "わかったら、`patchmedic policy close-breaker REMEDY` で再開できます。",
+        ),
+        detail=True,
+    ),
+    "no-window": RuleWords(
+        _t(
+            "The remedy may reboot or disrupt the node, and the stack names no window for that.",
+            "この修復方法は再起動や業務影響を伴う可能性がありますが、実行してよい時間帯がスタックに"
+            "設定されていません。",
+        ),
+        _t(
+            "Name a Change Calendar (parameter ChangeCalendarArns) or a maintenance window"
+            " (MaintenanceWindowIds), or do it by hand when the time is right.",
+            "Change Calendar（パラメータ ChangeCalendarArns）またはメンテナンスウィンドウ"
+            "（MaintenanceWindowIds）を設定するか、適切な時間帯に手動で実施してください。",
+        ),
+    ),
+    "freeze": RuleWords(
+        _t(
+            "A Change Calendar stayed closed until the remedy's wait was over.",
+            "Change Calendar が閉じたまま、修復の待機期限を過ぎました。",
+        ),
+        detail=True,
+    ),
+    "window-closed": RuleWords(
+        _t(
+            "No maintenance window was in progress until the remedy's wait was over.",
+            "メンテナンスウィンドウが始まらないまま、修復の待機期限を過ぎました。",
+        ),
+        detail=True,
+    ),
+    "window-unreadable": RuleWords(
+        _t(
+            "The Change Calendars or maintenance windows could not be read, which counts as"
+            " closed.",
+            "Change Calendar またはメンテナンスウィンドウを読み取れませんでした。読み取れない場合は"
+            "閉じているものとして扱います。",
+        ),
+        _t(
+            "Check that what ChangeCalendarArns and MaintenanceWindowIds name still exists.",
+            "ChangeCalendarArns と MaintenanceWindowIds の指定先が存在するか確認してください。",
+        ),
+        detail=True,
+    ),
     "kill-switch": RuleWords(
         _t(
             "The kill switch is on: PatchMedic runs nothing, on any node.",

@@ -22,7 +22,13 @@ from patchmedic.incident import (
 from patchmedic.model import EffectKind, Finding
 from patchmedic.ports import CommandEnded, EffectRecord, Invocation
 from patchmedic.reading import read_evidence
-from patchmedic.stages.common import Context, advance, effect_id_of, look_at_patching
+from patchmedic.stages.common import (
+    Context,
+    advance,
+    effect_id_of,
+    give_back,
+    look_at_patching,
+)
 
 BY = "collect"
 
@@ -64,7 +70,7 @@ def collect(
 ) -> str:
     """Turn an ended command into a fact and move its incident.
 
-    The node's lock is given back first: the command is over, whatever happens next.  A look that
+    The node is given back first: the command is over, whatever happens next.  A look that
     is older than the command proves nothing; only the ``final`` one is judged as it is.
     """
     effect = record.effect
@@ -72,7 +78,7 @@ def collect(
     if incident is None:
         return "its incident is gone"
     if effect.kind is not EffectKind.DIAGNOSE:
-        ctx.store.release_lock(effect.node, effect.effect_id)
+        give_back(ctx, effect)
     fact = _fact(ctx, record, incident, invocation)
     if not final and _too_early(fact, invocation):
         raise NotYetVisible(f"the result of effect {effect.effect_id} is not there yet")

@@ -16,14 +16,22 @@ from datetime import datetime, timedelta
 from patchmedic import ports
 from patchmedic.causes.catalogue import Catalogue
 from patchmedic.errors import AwsError, CommitConflict, IncidentGone
-from patchmedic.incident import COMMENT_PREFIX, Decision, Fact, Incident, Observation, decide
+from patchmedic.incident import (
+    COMMENT_PREFIX,
+    Decision,
+    Fact,
+    Incident,
+    Observation,
+    decide,
+    run_ended,
+)
 from patchmedic.model import Effect, EffectKind, NodeRef
-from patchmedic.policy import Policy
+from patchmedic.policy import Breaker, Limits, Policy, breaker_after
 
 COMMIT_TRIES_MAX = 6
-LEASE_SECONDS = 180
-"""How long a claim holds.  Longer than any function may run, so that an owner that is still alive
-is never overtaken."""
+LEASE_SECONDS = Limits().claim_seconds
+LIVE_POOL = "live"
+"""The permits of the actions that are under way, on all nodes together."""
 _OWN_COMMENT = re.compile(re.escape(COMMENT_PREFIX) + r"(?P<effect>pm-[0-9a-f]{16}-[0-9]{2,4})")
 """Nothing looser: a person who writes "patchmedic" into a comment must not hide a failure."""
 
@@ -37,6 +45,7 @@ class Context:
     commands: ports.Commands
     outputs: ports.Outputs
     nodes: ports.Nodes
+    actions: ports.AwsActions
     clock: ports.Clock
     policy: Policy
     catalogue: Catalogue
@@ -68,12 +77,29 @@ def advance(
             if not decision.changed:
                 ctx.store.note(incident_id, entry, finished_effect)
                 return decision
-            ctx.store.commit(before, decision.incident, decision.effects, entry, finished_effect)
+            breaker = _breaker_after(ctx, before, fact, decision.incident)
+            ctx.store.commit(
+                before, decision.incident, decision.effects, entry, finished_effect, breaker
+            )
         except CommitConflict:
             continue
         hint(ctx, decision.effects)
         return decision
     raise CommitConflict(f"incident {incident_id} moved {COMMIT_TRIES_MAX} times meanwhile")
+
+
+def _breaker_after(ctx: Context, before: Incident, fact: Fact, after: Incident) -> Breaker | None:
+    """The breaker of the remedy whose run this fact ended, when it is another one now.
+
+    It is written with the incident in one transaction: no run is counted twice or not at all.
+    """
+    ended = run_ended(before, fact, after)
+    if ended is None:
+        return None
+    remedy, helped = ended
+    breaker = ctx.store.breaker(remedy)
+    new = breaker_after(breaker, helped=helped, now=ctx.clock.now(), limits=ctx.policy.limits)
+    return new if new != breaker else None
 
 
 def create(ctx: Context, decision: Decision, by: str) -> None:
@@ -148,9 +174,20 @@ def look_at_patching(ctx: Context, node: NodeRef, document: str | None) -> Obser
     return ctx.nodes.patch_state(node)
 
 
-def defer(ctx: Context, taken: Taken, why: str) -> str:
-    """Give the effect back; its incident's deadline bounds how often that can happen."""
-    wait = ctx.policy.limits.defer_wait_seconds
+def give_back(ctx: Context, effect: Effect) -> None:
+    """The action is over, or it never began: the node is free, and so is the place among the
+    actions under way."""
+    ctx.store.release_lock(effect.node, effect.effect_id)
+    ctx.store.release_permit(LIVE_POOL, effect.effect_id)
+
+
+def defer(ctx: Context, taken: Taken, why: str, wait_seconds: int | None = None) -> str:
+    """Give the effect back; its incident's deadline bounds how often that can happen.
+
+    The hint for the next try is a message of its own and this one counts as handled, so that no
+    wait, however long, ends in the dead-letter queue.
+    """
+    wait = ctx.policy.limits.defer_wait_seconds if wait_seconds is None else wait_seconds
     ctx.store.defer(taken.claimed, ctx.clock.now() + timedelta(seconds=wait))
     ctx.queues.send_effect(taken.effect, wait)
     return f"deferred: {why}"

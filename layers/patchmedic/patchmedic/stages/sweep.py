@@ -32,6 +32,7 @@ from patchmedic.stages.common import (
     adopt,
     advance,
     effect_id_of,
+    give_back,
     hint,
 )
 
@@ -52,6 +53,8 @@ class Swept:
     restored: int
     found: int
     failed: int
+    stopped: tuple[str, ...]
+    """The remedies whose breaker is open; an alarm pages once as long as there is one."""
 
 
 def sweep(ctx: Context, account: str, region: str, *, look_for_lost_events: bool) -> Swept:
@@ -60,7 +63,11 @@ def sweep(ctx: Context, account: str, region: str, *, look_for_lost_events: bool
     overdue, failed = _overdue(ctx)
     restored, unread = _pings_restored(ctx, region)
     found, unlisted = _lost_events(ctx, account, region) if look_for_lost_events else (0, 0)
-    return Swept(hinted, overdue, restored, found, failed + unread + unlisted)
+    return Swept(hinted, overdue, restored, found, failed + unread + unlisted, _stopped(ctx))
+
+
+def _stopped(ctx: Context) -> tuple[str, ...]:
+    return tuple(b.remedy for b in ctx.store.breakers() if b.opened_at is not None)
 
 
 def _hint_pending(ctx: Context) -> int:
@@ -92,7 +99,7 @@ def _overdue_incident(ctx: Context, incident: Incident) -> bool:
     if record.command_id is not None:
         return _overdue_command(ctx, record, record.command_id)
     # Nothing was sent, and nobody can send it any more: the node is free.
-    ctx.store.release_lock(record.effect.node, record.effect.effect_id)
+    give_back(ctx, record.effect)
     advance(ctx, incident.id, DeadlinePassed(), BY, finished_effect=record.effect.effect_id)
     return True
 
