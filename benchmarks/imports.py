@@ -38,7 +38,7 @@ CLIENTS: Mapping[str, tuple[str, ...]] = {
     "notify": ("dynamodb", "events", "sns", "sqs"),
     "remediate": ("dynamodb", "ec2", "sqs", "ssm"),
     "sweep": ("dynamodb", "sqs", "ssm"),
-    "watch": ("ec2", "events", "ssm"),
+    "watch": ("dynamodb", "ec2", "events", "ssm"),
 }
 """The services that each function's role lets it call (tests/unit/test_template.py compares)."""
 

@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from patchmedic.buckets import of_url
 from patchmedic.checks.aws import AWS_CHECKS, needs_of, run_aws_checks
 from patchmedic.checks.aws.agent import older, version_key
-from patchmedic.checks.aws.buckets import of_url
 from patchmedic.checks.aws.filters import Way, acl_way
 from patchmedic.checks.aws.policies import allows
 from patchmedic.checks.aws.snapshot import (

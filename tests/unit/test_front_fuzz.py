@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.fakes import (
+    FakeActions,
     FakeCommands,
     FakeFleet,
     FakeNode,
@@ -107,6 +108,7 @@ class Service:
             commands=FakeCommands(self.fleet),
             outputs=FakeOutputs(self.fleet),
             nodes=FakeNodes(self.fleet),
+            actions=FakeActions(self.fleet),
             clock=self.clock,
             policy=policy(),
             catalogue=self.catalogue,

@@ -18,6 +18,7 @@ from incident_samples import (
     NOW,
     PLANS,
     POLICY,
+    REMEDIES,
     classified,
     failure,
     finding,
@@ -37,7 +38,9 @@ from patchmedic.incident import (
     DeadlinePassed,
     Decision,
     EffectFailed,
+    EffectGoesOn,
     EffectRefused,
+    EffectWaits,
     Fact,
     FailureSeen,
     FindingsRead,
@@ -71,6 +74,7 @@ from patchmedic.verdict import Diagnosis, could_not_look, sort_out
 
 FACTS: tuple[type[object], ...] = typing.get_args(Fact)
 LATER = NOW + 10 * MINUTE
+HOUR = 60 * MINUTE
 RECOMMEND = replace(POLICY, mode=Mode.RECOMMEND)
 
 
@@ -133,6 +137,8 @@ def fact_of(kind: type[object], incident: Incident) -> Fact:
         Verified: Verified(effect_id, True, healthy(LATER), "seen"),
         EffectRefused: EffectRefused(effect_id, "opt-in", "no tag"),
         EffectFailed: EffectFailed(effect_id, "not sent"),
+        EffectWaits: EffectWaits(effect_id, "window-closed", "no window", LATER + HOUR),
+        EffectGoesOn: EffectGoesOn(effect_id),
         DeadlinePassed: DeadlinePassed(),
         OperatorDecided: OperatorDecided(True, "arn:aws:iam::123456789012:user/op"),
     }
@@ -385,6 +391,110 @@ def test_a_refusing_guard_ends_it_by_its_own_name(
     assert (_rule(decision), decision.incident.outcome) == (rule, outcome)
     expected = "not-run" if state is State.REMEDIATING else "done"
     assert decision.incident.actions[-1].state == expected
+
+
+def test_what_a_nodes_tag_puts_above_the_ceiling_becomes_a_proposal() -> None:
+    before = in_state(State.REMEDIATING)
+    assert before.awaiting is not None
+    decision = told(POLICY, before, EffectRefused(before.awaiting, "risk-ceiling", "above none"))
+    after = decision.incident
+    assert (after.state, after.actions[-1].state) == (State.PROPOSED, "not-run")
+    assert after.proposal is not None
+    assert (after.proposal.remedy, after.proposal.reason) == ("free", "above none")
+    approved = told(POLICY, after, OperatorDecided(True, "arn:op")).incident
+    assert (approved.state, approved.actions[-1].approved_by) == (State.REMEDIATING, "arn:op")
+
+
+# --- an effect that waits for its time -----------------------------------------------------------
+
+
+def waits(before: Incident, rule: str = "window-closed") -> EffectWaits:
+    assert before.awaiting is not None
+    return EffectWaits(before.awaiting, rule, "no window", LATER + 10 * HOUR)
+
+
+@pytest.mark.parametrize("state", [State.REMEDIATING, State.VERIFYING])
+def test_a_wait_moves_the_deadline_and_its_end_brings_it_back(state: State) -> None:
+    before = in_state(state)
+    waiting = told(POLICY, before, waits(before)).incident
+    assert waiting.waiting is not None
+    assert waiting.awaiting == before.awaiting, "the same effect asks again"
+    assert waiting.deadline is not None
+    assert waiting.deadline > LATER + 10 * HOUR, "and there is time for its command"
+    on = told(POLICY, waiting, EffectGoesOn(waiting.awaiting or ""), at=LATER + HOUR).incident
+    assert on.waiting is None
+    assert on.deadline is not None
+    assert LATER + HOUR < on.deadline < LATER + 10 * HOUR
+
+
+def test_another_rule_keeps_the_beginning_of_the_wait() -> None:
+    before = in_state(State.REMEDIATING)
+    both = told(POLICY, before, waits(before), waits(before, "live-actions")).incident
+    assert both.waiting is not None
+    assert (both.waiting.rule, both.waiting.since) == ("live-actions", LATER)
+
+
+def test_a_recovery_spares_a_remedy_that_only_waits() -> None:
+    before = in_state(State.REMEDIATING)
+    later = replace(signal(), kind=SignalKind.PATCH_COMMAND_SUCCEEDED, time=LATER)
+    recovery = RecoverySeen(later, healthy(LATER + 2 * MINUTE))
+    assert not told(POLICY, before, recovery).changed, "it is under way"
+    after = told(POLICY, before, waits(before), recovery).incident
+    assert (after.outcome, after.awaiting, after.waiting) == (Outcome.RESOLVED, None, None)
+    assert after.actions[-1].state == "not-run"
+    late = told(POLICY, after, EffectGoesOn(before.awaiting or ""))
+    assert not late.changed, "so nothing may be sent any more"
+
+
+def test_a_recovery_that_is_none_spares_nothing() -> None:
+    before = in_state(State.REMEDIATING)
+    waiting = told(POLICY, before, waits(before)).incident
+    old = RecoverySeen(replace(signal(), kind=SignalKind.PATCH_COMMAND_SUCCEEDED), healthy(NOW))
+    decision = told(POLICY, waiting, old)
+    assert not decision.changed
+    assert decision.incident.actions[-1].state == "started"
+
+
+def test_what_comes_after_a_wait_does_not_wait() -> None:
+    before = in_state(State.REMEDIATING)
+    refused = EffectRefused(before.awaiting or "", "window-closed", "it waited long enough")
+    after = told(POLICY, before, waits(before), refused).incident
+    assert (after.waiting, after.outcome) == (None, Outcome.ESCALATED)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [(State.REMEDIATING, None), (State.VERIFYING, ("free", True))],
+)
+def test_a_run_ends_with_its_verification(state: State, expected: object) -> None:
+    before = in_state(state)
+    fact = (
+        verified(before, healthy(LATER + 9 * MINUTE))
+        if state is State.VERIFYING
+        else RemedyEnded(before.awaiting or "", "done", "")
+    )
+    assert machine.run_ended(before, fact, told(POLICY, before, fact).incident) == expected
+
+
+def test_a_run_that_was_not_proved_to_help_is_a_failed_one() -> None:
+    before = in_state(State.VERIFYING)
+    fact = Verified(before.awaiting or "", False, None, "the run failed")
+    assert machine.run_ended(before, fact, told(POLICY, before, fact).incident) == ("free", False)
+    remedied = in_state(State.REMEDIATING)
+    failed = RemedyEnded(remedied.awaiting or "", "failed", "exit 1")
+    assert machine.run_ended(remedied, failed, remedied) == ("free", False)
+    refused = RemedyEnded(remedied.awaiting or "", "refused", "no fault here")
+    assert machine.run_ended(remedied, refused, remedied) is None
+    late = Verified("pm-0123456789abcdef-99", True, healthy(LATER), "another effect's")
+    assert machine.run_ended(before, late, before) is None
+
+
+def test_a_remedy_may_ask_for_certain_checks() -> None:
+    picky = replace(REMEDIES["free"], confirmed_by=("inodes",))
+    policy = replace(POLICY, remedies={**REMEDIES, "free": picky})
+    assert diagnosed(policy).actions[-1].remedy == "clean", "disk-space is not inodes"
+    seen = finding(check="inodes")
+    assert diagnosed(policy, "disk-full", seen).actions[-1].remedy == "free"
 
 
 def test_after_a_lost_remedy_nothing_else_is_tried() -> None:

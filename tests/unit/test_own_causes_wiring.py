@@ -15,6 +15,7 @@ import pytest
 from cloudformation import ROOT
 from incident_samples import NOW
 from tests.fakes import (
+    FakeActions,
     FakeCauseFiles,
     FakeCommands,
     FakeFleet,
@@ -199,6 +200,7 @@ class FakeService:
             commands=FakeCommands(fleet),
             outputs=FakeOutputs(fleet),
             nodes=FakeNodes(fleet),
+            actions=FakeActions(fleet),
             clock=clock,
             policy=policy(),
             catalogue=load_catalogue(),

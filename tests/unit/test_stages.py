@@ -11,6 +11,7 @@ import pytest
 from incident_samples import classified, signal
 from pytest_mock import MockerFixture
 from tests.fakes import (
+    FakeActions,
     FakeAwsChecks,
     FakeCommands,
     FakeFleet,
@@ -24,7 +25,7 @@ from tests.fakes import (
     SimClock,
 )
 from tests.fakes.fleet import ACCOUNT, NOWHERE, PREFIX, REGION, Timing
-from tests.simulation.plan import OPT_IN, catalogue, policy
+from tests.simulation.plan import CALENDAR, OPT_IN, WINDOW, catalogue, policy
 
 from patchmedic.errors import AwsThrottled, AwsUnavailable, NotYetVisible, PatchMedicError
 from patchmedic.incident import (
@@ -39,8 +40,15 @@ from patchmedic.incident import (
 )
 from patchmedic.model import EffectKind, Evidence, Mode, NodeRef, Outcome, Signal, SignalKind
 from patchmedic.ports import Claimed, CommandEnded, OutputPlace, TimelineEntry
-from patchmedic.stages import classify, collect, diagnose, notify, remediate, sweep
-from patchmedic.stages.common import Context, advance, comment_of, create, effect_id_of
+from patchmedic.stages import classify, collect, diagnose, facts, notify, remediate, sweep
+from patchmedic.stages.common import (
+    LIVE_POOL,
+    Context,
+    advance,
+    comment_of,
+    create,
+    effect_id_of,
+)
 
 NODE = NodeRef(ACCOUNT, REGION, "i-0a1b2c3d4e5f60001")
 DISK = Fault(
@@ -74,6 +82,7 @@ class Bench:
             commands=self.commands,
             outputs=self.outputs,
             nodes=self.nodes,
+            actions=FakeActions(self.fleet),
             clock=self.clock,
             policy=policy(),
             catalogue=catalogue(),
@@ -254,6 +263,166 @@ def test_a_refused_effect_gives_back_the_lock_that_a_dead_owner_took() -> None:
     assert bench.incident().reason is not None
     assert bench.incident().reason.rule == "opt-in"  # type: ignore[union-attr]
     assert bench.store.take_lock(NODE, "other", bench.clock.now(), bench.clock.now())
+
+
+# --- what the policy says "not yet" to -----------------------------------------------------------
+
+
+def disrupting(bench: Bench) -> None:
+    """Make the remedy of this bench's fault one that disrupts its node."""
+    remedies = dict(bench.ctx.policy.remedies)
+    remedies["free-disk-space"] = replace(remedies["free-disk-space"], disrupts=True)
+    bench.ctx = replace(bench.ctx, policy=replace(bench.ctx.policy, remedies=remedies))
+    bench.nodes.calendars[CALENDAR] = "OPEN"
+    bench.nodes.windows[WINDOW] = True
+
+
+def look_again(bench: Bench) -> str:
+    bench.wait(bench.ctx.policy.limits.window_look_again_seconds)
+    return remediate.carry_out(bench.ctx, bench.awaited())
+
+
+def test_a_remedy_waits_for_its_window_tells_so_once_and_then_runs() -> None:
+    bench = Bench()
+    disrupting(bench)
+    bench.nodes.windows[WINDOW] = False
+    bench.diagnosed()
+    effect_id = bench.awaited()
+    assert remediate.carry_out(bench.ctx, effect_id).startswith("deferred: window-closed")
+    assert look_again(bench).startswith("deferred: window-closed")
+    bench.nodes.calendars[CALENDAR] = "CLOSED"
+    bench.nodes.windows[WINDOW] = True
+    assert look_again(bench).startswith("deferred: freeze"), "a freeze beats a window"
+    lines = [line.text for line in bench.store.timeline(bench.incident().id)]
+    assert sum("waits (window-closed)" in line for line in lines) == 1
+    assert sum("waits (freeze)" in line for line in lines) == 1
+    assert bench.store.take_lock(NODE, "other", bench.clock.now(), bench.clock.now()), "it is free"
+    bench.wait(1)
+    assert bench.store.permits(facts.HOUR_POOL, bench.clock.now(), "") == 0
+    bench.nodes.calendars[CALENDAR] = "OPEN"
+    assert look_again(bench).startswith("sent")
+    assert bench.incident().waiting is None
+    record = bench.store.effect(effect_id)
+    assert record is not None
+    assert record.claims == 1, "no wait looks like a dead owner"
+
+
+def test_a_wait_has_an_end_and_the_reason_says_what_it_waited_for() -> None:
+    bench = Bench()
+    disrupting(bench)
+    bench.nodes.windows[WINDOW] = False
+    bench.diagnosed()
+    remediate.carry_out(bench.ctx, bench.awaited())
+    hours = bench.ctx.policy.limits.window_wait_hours
+    bench.wait(hours * 3600)
+    assert bench.sweep().overdue == 0, "the sweep leaves a wait alone until its end"
+    remediate.carry_out(bench.ctx, bench.awaited())
+    incident = bench.incident()
+    assert incident.reason is not None
+    assert (incident.outcome, incident.reason.rule) == (Outcome.ESCALATED, "window-closed")
+    assert "it waited until" in incident.reason.detail
+    assert "Remedy-FreeDiskSpace" not in str(bench.own_commands())
+
+
+def test_a_node_that_recovers_while_its_remedy_waits_is_left_alone() -> None:
+    bench = Bench()
+    disrupting(bench)
+    bench.nodes.windows[WINDOW] = False
+    bench.diagnosed()
+    effect_id = bench.awaited()
+    remediate.carry_out(bench.ctx, effect_id)
+    bench.node.faults.clear()
+    command = bench.fleet.start([NODE.node_id], "AWS-RunPatchBaseline", {"Operation": ["Scan"]})
+    bench.wait(200)
+    later = replace(
+        signal(command_id=command.command_id, time=bench.clock.now()),
+        kind=SignalKind.PATCH_COMMAND_SUCCEEDED,
+        status="Success",
+    )
+    bench.classify(later)
+    assert bench.incident().outcome is Outcome.RESOLVED
+    bench.nodes.windows[WINDOW] = True
+    bench.wait(300)
+    assert remediate.carry_out(bench.ctx, effect_id) == "nothing to do"
+    assert "Remedy-FreeDiskSpace" not in str(bench.own_commands())
+
+
+def test_a_node_that_recovers_in_the_last_moment_of_a_wait_is_left_alone() -> None:
+    bench = Bench()
+    disrupting(bench)
+    bench.nodes.windows[WINDOW] = False
+    bench.diagnosed()
+    effect_id = bench.awaited()
+    remediate.carry_out(bench.ctx, effect_id)
+    bench.nodes.windows[WINDOW] = True
+    real = bench.store.take_lock
+
+    def close_then_lock(*arguments: Any) -> bool:
+        before = bench.incident()
+        after = replace(
+            before, state=State.CLOSED, version=before.version + 1, deadline=None, awaiting=None
+        )
+        bench.store.commit(before, after, (), classify_entry(bench), None)
+        return real(*arguments)
+
+    bench.store.take_lock = close_then_lock  # type: ignore[method-assign]
+    bench.wait(300)
+    assert "nobody needs it" in remediate.carry_out(bench.ctx, effect_id)
+    assert "Remedy-FreeDiskSpace" not in str(bench.own_commands())
+    assert bench.store.permits(LIVE_POOL, bench.clock.now(), "") == 0
+
+
+def test_the_last_place_goes_to_one_and_the_other_waits_with_nothing_in_hand() -> None:
+    bench = Bench()
+    bench.diagnosed()
+    now = bench.clock.now()
+    real = bench.store.take_permit
+
+    def another_is_faster(pool: str, owner: str, size: int, *times: Any) -> bool:
+        if pool == LIVE_POOL:
+            real(pool, "another", size, *times)
+        return real(pool, owner, size, *times)
+
+    bench.store.take_permit = another_is_faster  # type: ignore[method-assign]
+    done = remediate.carry_out(bench.ctx, bench.awaited())
+    assert done.startswith("deferred: live-actions: others took the last place")
+    assert bench.store.permits(facts.HOUR_POOL, now, "") == 0
+    assert bench.store.take_lock(NODE, "other", now, now)
+
+
+@pytest.mark.parametrize("read", ["permits", "breaker", "attempts_since", "fleet_size"])
+def test_a_counter_that_cannot_be_read_lets_nothing_out(read: str) -> None:
+    bench = Bench()
+    bench.diagnosed()
+
+    def broken(*_: Any) -> Any:
+        raise AwsUnavailable(read, "InternalServerError", "try again")
+
+    setattr(bench.store, read, broken)
+    done = remediate.carry_out(bench.ctx, bench.awaited())
+    if read == "fleet_size":
+        assert done.startswith("sent"), "the first one at a time"
+        return
+    assert done.startswith("deferred: "), done
+    assert "Remedy-FreeDiskSpace" not in str(bench.own_commands())
+
+
+def test_runs_that_do_not_help_stop_the_remedy_for_all_and_the_sweep_counts_it() -> None:
+    bench = Bench()
+    bench.diagnosed()
+    limits = bench.ctx.policy.limits
+    before = bench.store.breaker("free-disk-space")
+    bench.store.save_breaker(replace(before, failures=limits.breaker_failures_max - 1))
+    bench.node.faults[:] = [replace(DISK, removed_by=frozenset())]
+    remediate.carry_out(bench.ctx, bench.awaited())
+    bench.wait(60)
+    bench.collect()
+    remediate.carry_out(bench.ctx, bench.awaited())
+    assert bench.sweep().stopped == ()
+    bench.wait(200)
+    bench.collect()
+    assert bench.store.breaker("free-disk-space").opened_at == bench.clock.now()
+    assert bench.sweep().stopped == ("free-disk-space",)
 
 
 def test_a_command_whose_sender_died_is_adopted_and_not_sent_again() -> None:

@@ -177,6 +177,65 @@ def test_remediate_reaches_nodes_with_the_opt_in_tag_only() -> None:
         assert statement["Condition"] == {"StringEquals": {"ssm:resourceTag/PatchMedic": "true"}}
 
 
+# --- limits and windows -------------------------------------------------------------------------
+
+
+def test_every_limit_that_is_a_parameter_has_the_codes_default() -> None:
+    variables = GLOBALS["Environment"]["Variables"]
+    by_template = {
+        name: str(PARAMETERS[target(value)])
+        for name, value in variables.items()
+        if isinstance(value, dict) and value.get("Ref") in PARAMETERS
+    }
+    assert read_settings({**SETTINGS, **by_template}).limits == read_settings(SETTINGS).limits
+
+
+def test_remediate_reads_the_calendars_and_windows_that_the_stack_names_and_no_other() -> None:
+    for name, condition, action in (
+        ("RemediateCalendarsPolicy", "HasChangeCalendars", "ssm:GetCalendarState"),
+        (
+            "RemediateWindowsPolicy",
+            "HasMaintenanceWindows",
+            "ssm:DescribeMaintenanceWindowExecutions",
+        ),
+    ):
+        resource = TEMPLATE["Resources"][name]
+        assert resource["Condition"] == condition, "what is not named cannot be read"
+        (statement,) = statements(resource["Properties"]["PolicyDocument"])
+        assert listed(statement["Action"]) == [action]
+    calendars = TEMPLATE["Resources"]["RemediateCalendarsPolicy"]["Properties"]["PolicyDocument"]
+    (reading,) = statements(calendars)
+    assert reading["Resource"] == {"Fn::Split": [",", {"Ref": "ChangeCalendarArns"}]}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "allowed"),
+    [
+        ("ChangeCalendarArns", "", True),
+        ("ChangeCalendarArns", "arn:aws:ssm:ap-northeast-1:123456789012:document/freeze", True),
+        ("ChangeCalendarArns", "freeze", False),
+        ("ChangeCalendarArns", "arn:aws:ssm:ap-northeast-1:123456789012:document/*", False),
+        ("MaintenanceWindowIds", "mw-0123456789abcdef0", True),
+        ("MaintenanceWindowIds", "mw-0123456789abcdef0,mw-0123456789abcdef1", True),
+        ("MaintenanceWindowIds", "mw-0123456789abcdef0, mw-0123456789abcdef1", False),
+        ("MaintenanceWindowIds", "nightly", False),
+    ],
+)
+def test_how_windows_are_named(parameter: str, value: str, allowed: bool) -> None:
+    pattern = TEMPLATE["Parameters"][parameter]["AllowedPattern"]
+    assert bool(re.search(pattern, value)) is allowed
+
+
+def test_a_stopped_remedy_pages_once_until_none_is_stopped() -> None:
+    properties = TEMPLATE["Resources"]["BreakersAlarm"]["Properties"]
+    assert properties["MetricName"] in get_args(Metric)
+    assert properties["Dimensions"] == [{"Name": "service", "Value": "sweep"}]
+    assert (properties["Statistic"], properties["Threshold"]) == ("Maximum", 0)
+    tell = ["PeopleTopic", "PagerTopic"]
+    assert [target(topic) for topic in properties["AlarmActions"]] == tell
+    assert [target(topic) for topic in properties["OKActions"]] == tell
+
+
 # --- own causes ---------------------------------------------------------------------------------
 
 

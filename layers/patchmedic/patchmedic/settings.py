@@ -11,7 +11,7 @@ from typing import Literal, cast
 
 from patchmedic.errors import SettingsError
 from patchmedic.model import LANGUAGES, Mode, Risk
-from patchmedic.policy import Limits
+from patchmedic.policy import ATTACH_PROFILE, REBOOT, TAG_ROLE, Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,15 @@ class Settings:
     patch_output_buckets: tuple[str, ...]
     patch_output_log_groups: tuple[str, ...]
     """Where whole outputs of patch runs may be read; empty: nowhere."""
+    change_calendars: tuple[str, ...]
+    """ARNs; all of them must be open before anything reboots or disrupts a node."""
+    maintenance_windows: tuple[str, ...]
+    """Ids; one of them must be in progress then.  With no calendar and no window: never."""
+    node_instance_profile: str
+    """The profile that a node without one may be given; empty: none."""
+    patch_policy_roles: tuple[str, ...]
+    """ARNs, with * for any characters, of the roles that may be tagged for a patch policy."""
+    reboot_impaired_instances: bool
     own_causes_bucket: str
     own_causes_prefix: str
     own_causes_layer: str
@@ -44,6 +53,16 @@ class Settings:
     queue_urls: Mapping[str, str]
     """Queue name (signals, diagnose, remediate, notify, rejected) -> URL; empty when the function
     has no business with it.  ``rejected`` is the signals queue's dead-letter queue."""
+
+    @property
+    def actions(self) -> frozenset[str]:
+        """The calls to AWS that the stack's parameters allow as remedies."""
+        allowed = {
+            ATTACH_PROFILE: bool(self.node_instance_profile),
+            TAG_ROLE: bool(self.patch_policy_roles),
+            REBOOT: self.reboot_impaired_instances,
+        }
+        return frozenset(action for action, yes in allowed.items() if yes)
 
     @property
     def own_causes_location(self) -> str:
@@ -77,6 +96,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             return default
         return int(value)
 
+    def some(name: str) -> tuple[str, ...]:
+        return tuple(part for part in environ.get(name, "").split(",") if part)
+
     def names_of_arns(name: str) -> tuple[str, ...]:
         """What stands last in each ARN of a list: the bucket, the log group."""
         arns = [part for part in environ.get(name, "").split(",") if part]
@@ -106,6 +128,17 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
                 base.defer_wait_seconds, max(1, number("RETRY_WAIT_SECONDS", 60))
             ),
             proposal_hours=number("PROPOSAL_HOURS", base.proposal_hours),
+            actions_per_hour_max=number("ACTIONS_PER_HOUR_MAX", base.actions_per_hour_max),
+            live_actions_max=number("LIVE_ACTIONS_MAX", base.live_actions_max),
+            live_actions_percent_max=number(
+                "LIVE_ACTIONS_PERCENT_MAX", base.live_actions_percent_max
+            ),
+            reboots_per_node_per_day_max=number(
+                "REBOOTS_PER_NODE_PER_DAY_MAX", base.reboots_per_node_per_day_max
+            ),
+            breaker_failures_max=number("BREAKER_FAILURES_MAX", base.breaker_failures_max),
+            breaker_open_hours=number("BREAKER_OPEN_HOURS", base.breaker_open_hours),
+            window_wait_hours=number("WINDOW_WAIT_HOURS", base.window_wait_hours),
         ),
         ping_interval_minutes=number("PING_INTERVAL_MINUTES", 5),
         ping_missed_max=number("PING_MISSED_MAX", 2),
@@ -115,6 +148,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         event_bus_name=text("EVENT_BUS_NAME", "default"),
         patch_output_buckets=names_of_arns("PATCH_OUTPUT_BUCKETS"),
         patch_output_log_groups=names_of_arns("PATCH_OUTPUT_LOG_GROUPS"),
+        change_calendars=some("CHANGE_CALENDARS"),
+        maintenance_windows=some("MAINTENANCE_WINDOWS"),
+        node_instance_profile=text("NODE_INSTANCE_PROFILE", ""),
+        patch_policy_roles=tuple(r for r in text("PATCH_POLICY_ROLES", "").split(",") if r),
+        reboot_impaired_instances=one_of("REBOOT_IMPAIRED_INSTANCES", ("true", "false"), "false")
+        == "true",
         own_causes_bucket=text("OWN_CAUSES_BUCKET", ""),
         own_causes_prefix=text("OWN_CAUSES_PREFIX", ""),
         own_causes_layer=text("OWN_CAUSES_LAYER", ""),

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from patchmedic.aws import Clients, made_to_stay
+from patchmedic.aws_actions import NodeActions
 from patchmedic.causes.catalogue import Catalogue, load_catalogue
 from patchmedic.nodes import ManagedNodes
 from patchmedic.output_ends import CommandOutputs
@@ -57,6 +58,11 @@ class Service:
                 self.settings.patch_output_log_groups,
             ),
             nodes=ManagedNodes(self.clients, self.settings.kill_switch_parameter),
+            actions=NodeActions(
+                self.clients,
+                self.settings.node_instance_profile,
+                self.settings.patch_policy_roles,
+            ),
             clock=SystemClock(),
             policy=policy_of(self.settings, self.catalogue, load_remedies()),
             catalogue=self.catalogue,

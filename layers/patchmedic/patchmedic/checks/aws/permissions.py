@@ -13,7 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from patchmedic.checks.aws import agent, buckets
+from patchmedic import buckets
+from patchmedic.checks.aws import agent
 from patchmedic.checks.aws.findings import confirms, neutral, not_ec2, not_read, refutes, text
 from patchmedic.checks.aws.policies import allows, both
 from patchmedic.checks.aws.reach import Obstacle, Reach, s3_endpoints_on_way, views
