@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -212,3 +213,54 @@ def test_commands_leave_only_what_a_reader_fills(host: str) -> None:
                     left = _TO_FILL.findall(command)
                     assert not host or "<REGION>" not in left, command
                     assert "NODE_ID" not in command
+
+
+# --- why a check could not look -------------------------------------------------------------------
+
+CHECK_SCRIPTS = Path(__file__).resolve().parents[2] / "documents"
+_REASON = re.compile(
+    r"""(?:unknown|could_not_look|NO_TOOL=|NO_MANAGER=|why =|why=|detail=|no_answer "\$name")"""
+    r"""[ ]?(?P<quote>['"])(?P<why>[A-Za-z][^'"$]* [^'"$]*)(?P=quote)"""
+)
+
+
+def reasons() -> set[str]:
+    """The fixed sentences that the scripts give as a reason."""
+    files = [*CHECK_SCRIPTS.glob("check/*"), *CHECK_SCRIPTS.glob("lib/*")]
+    return {m["why"] for file in files for m in _REASON.finditer(file.read_text("utf-8"))}
+
+
+def test_every_reason_of_the_scripts_is_told_in_japanese() -> None:
+    found = reasons()
+    assert len(found) > 30
+    assert not {why for why in found if words.in_japanese(why) == why}
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        "not done within 20 seconds",
+        "no check of this name for linux",
+        "no time to ask 3 of the repositories",
+        "ssm.ap-northeast-1.amazonaws.com is not reached: timeout",
+        "the certificate /etc/pki/consumer/cert.pem could not be read",
+    ],
+)
+def test_a_reason_with_a_name_or_number_in_it_keeps_it(why: str) -> None:
+    said = words.in_japanese(why)
+    assert _JAPANESE.search(said)
+    held = re.findall(r"[0-9]+|linux|ssm[a-z0-9.-]+|timeout|/etc[a-z/.]+", why)
+    assert all(part in said for part in held)
+
+
+@given(st.text(max_size=200))
+def test_any_other_reason_stays_as_the_node_said_it(why: str) -> None:
+    said = words.in_japanese(why)
+    assert said == why or _JAPANESE.search(said)
+
+
+def test_a_reason_stands_in_each_readers_language() -> None:
+    (finding,) = parse_findings(output(answer("dns", "unknown", why="no answer in time")), NODE)
+    assert "no answer in time" in finding.says["en"]
+    assert "時間内に応答がなかった" in finding.says["ja"]
+    assert "no answer" not in finding.says["ja"]

@@ -52,7 +52,7 @@ _NODE_DARK: Final[Text] = {
 }
 _DOES_NOT_APPLY: Final = re.compile(
     r"(?:this (?:node|agent) has no|a hybrid node has no|the agent (?:keeps|has) no|there is no"
-    r"|no (?!room|server|credentials)\w+)\b"
+    r"|no (?!room|server|credentials|answer|time|tool|check|http|signed)\w+)\b"
 )
 """How a check on the node says that what it looks at does not exist there."""
 

@@ -182,5 +182,9 @@ def _commands(advice: words.Advice, node: _Node, host: str) -> tuple[str, ...]:
 
 
 def _neutral(name: str, resource: str, says: Text, facts: Mapping[str, str]) -> Finding:
-    seen = words.fill(says, {"check": name, **facts})
+    named = {"check": name, **facts}
+    seen = words.fill(says, named)
+    if "why" in facts:
+        japanese = words.fill(says, {**named, "why": words.in_japanese(facts["why"])})
+        seen = {**seen, "ja": japanese["ja"]}
     return Finding(name, Verdict.NEUTRAL, None, resource, seen, facts=facts)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from patchmedic.checks.node.words import agent, network, packages, servicing, system, windows_update
+from patchmedic.checks.node.words.reasons import in_japanese
 from patchmedic.checks.node.words.shapes import Advice, Special, Words, fill, t
 from patchmedic.model import Text
 
@@ -23,6 +24,7 @@ __all__ = [
     "Special",
     "Words",
     "fill",
+    "in_japanese",
 ]
 
 WORDS: Mapping[str, Words] = {
