@@ -198,7 +198,10 @@ def _not_older_than(world: World, incident: Incident) -> Iterator[tuple[str, dat
         if own and effect_incident_id(own) == incident.id and _is_remedy(world, command):
             yield f"the remedy {command.document} ended", run.ended_at
         if f"command:{command.command_id}" in incident.run_keys and not run.live:
-            yield f"the failure {command.command_id} ended", run.ended_at
+            # A run that never reached its node says nothing of the node's state at its expiry: a
+            # success since it was asked for is a success.
+            ended = run.ended_at if run.started_at else command.requested_at
+            yield f"the failure {command.command_id} ended", ended
     for act in world.acted:
         if act.effect_id and effect_incident_id(act.effect_id) == incident.id:
             yield f"the call {act.plan.action} was made", act.at

@@ -37,7 +37,11 @@ WORDS = {"at", "point", "by_design"}
 TEXTS = {"kind", "remedy", "platform", "sample"}
 SAMPLES = [point for point in POINTS if "sample" in point]
 
-AWS_WORDS = {"network-path": ("network_words",), "s3-endpoint-policy": ("buckets",)}
+LIBRARY = ROOT / "layers/patchmedic/patchmedic"
+AWS_WORDS = {
+    "network-path": ("checks/aws/network_words.py",),
+    "s3-endpoint-policy": ("buckets.py",),
+}
 """Files beside that of the check itself in which its words or its names are."""
 
 
@@ -122,8 +126,8 @@ def words_of(check: str) -> str:
         source = getsourcefile(AWS_CHECKS[check].evaluate)
         assert source is not None
         home = Path(source)
-        files = [home, *(home.with_name(f"{name}.py") for name in AWS_WORDS.get(check, ()))]
-        files.append(ROOT / "layers/patchmedic/patchmedic/lookups_patching.py")
+        files = [home, *(LIBRARY / name for name in AWS_WORDS.get(check, ()))]
+        files.append(LIBRARY / "lookups_patching.py")
     text = "\n".join(path.read_text(encoding="utf-8") for path in files)
     return re.sub(r'"\s*\n\s*f?"', "", text)
 
