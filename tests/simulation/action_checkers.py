@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from tests.simulation.checkers import Violation
+from tests.simulation.checkers import Violation, switch_read_last
 from tests.simulation.plan import OPT_IN
 from tests.simulation.seams import Call, Invocation
 
@@ -111,10 +111,7 @@ def kill_switch(world: World, invocation: Invocation, call: Call) -> None:
     act = act_of(invocation, call)
     if act is None:
         return
-    before = invocation.calls[-2] if len(invocation.calls) > 1 else None
-    if before is None or before.name != "nodes.kill_switch" or before.result != "run":
-        said = before.name if before else "nothing"
-        raise Violation("5 kill switch", f"{said} was the last thing before {act.plan.action}")
+    switch_read_last(invocation, act.plan.action)
 
 
 def intent_first(world: World, invocation: Invocation, call: Call) -> None:

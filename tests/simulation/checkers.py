@@ -134,10 +134,15 @@ def kill_switch(world: World, invocation: Invocation, call: Call) -> None:
     command = _sent(world, call)
     if command is None or not command.mutates:
         return
+    switch_read_last(invocation, command.document)
+
+
+def switch_read_last(invocation: Invocation, act: str) -> None:
+    """Right before this call the switch was read, and said ``run``."""
     before = invocation.calls[-2] if len(invocation.calls) > 1 else None
     if before is None or before.name != "nodes.kill_switch" or before.result != "run":
         said = before.name if before else "nothing"
-        raise Violation("5 kill switch", f"{said} was the last thing before {command.document}")
+        raise Violation("5 kill switch", f"{said} was the last thing before {act}")
 
 
 def intent_first(world: World, invocation: Invocation, call: Call) -> None:

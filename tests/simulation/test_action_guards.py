@@ -14,6 +14,7 @@ from tests.fakes.fleet import ACCOUNT, REGION
 from tests.simulation.action_checkers import one_at_a_time
 from tests.simulation.checkers import Violation
 from tests.simulation.seams import Call, Fate, Invocation
+from tests.simulation.test_guards import any_look_will_do
 from tests.simulation.world import CALM, DEATHS, HANGS, HASTE, RACES, STORM, Weather, World
 
 from patchmedic import incident as machine
@@ -123,10 +124,6 @@ def nobody_is_asked(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         machine, "choose_remedy", lambda *a, **r: replace(real(*a, **r), needs_approval=False)
     )
-
-
-def any_look_will_do(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(machine, "_newer", lambda incident, seen: True)
 
 
 GUARDS: tuple[tuple[str, Break, Weather], ...] = (
